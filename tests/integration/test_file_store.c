@@ -17,10 +17,12 @@
 #include <uv.h>
 
 #include "common/io/clock.h"
+#include "common/io/filestore/file_checkpoint_editor.h"
 #include "common/io/filestore/file_store.h"
 #include "common/io/files.h"
 #include "common/model/json/json.h"
 #include "common/policy/secrets/secret_box.h"
+#include "common/port/checkpoint_editor.h"
 #include "tests/support/suite.h"
 
 #define ARRAY                                                                                      \
@@ -411,6 +413,58 @@ START_TEST(one_process_at_a_time)
 }
 END_TEST
 
+/* Each process says by its exit code how often it was refused. */
+static int read_again_and_again(const struct settings *settings, int fd, bool edits)
+{
+    static const struct mapping_set NONE;
+    int refused = 0;
+    char byte;
+    struct error err;
+    while (read(fd, &byte, 1) < 0) {
+        struct store_reader *reader = NULL;
+        struct checkpoint_editor *editor = NULL;
+        enum outcome outcome =
+            edits
+                ? file_checkpoint_editor_open(settings, 1000, &editor, &err)
+                : file_store_reader_open(settings, &NONE, FILE_STORE_READER_RECORDS, &reader, &err);
+        if (outcome == OUT_OK && edits)
+            checkpoint_editor_close(editor);
+        else if (outcome == OUT_OK)
+            reader->ops->close(reader);
+        else if (!strstr(err.text, "there is no file store") && refused++ == 0)
+            fprintf(stderr, "%s: %s (%s)\n", edits ? "editor" : "reader", err.text, err.cause);
+    }
+    return refused > 100 ? 100 : refused;
+}
+
+/* `status` and the view of `run` look in at any moment, also while the store is made. */
+START_TEST(who_looks_in_holds_up_nobody)
+{
+    enum { LOOKING = 3, OPENINGS = 8 };
+    int gate[2];
+    pid_t children[LOOKING];
+    ck_assert_int_eq(pipe2(gate, O_NONBLOCK), 0);
+    for (int i = 0; i < LOOKING; i++) {
+        children[i] = fork();
+        if (children[i] == 0) {
+            close(gate[1]);
+            _exit(read_again_and_again(&H.settings, gate[0], i == 0));
+        }
+    }
+    for (int i = 0; i < OPENINGS; i++) {
+        open_store();
+        close_store();
+    }
+    close(gate[1]);
+    for (int i = 0; i < LOOKING; i++) {
+        int status;
+        waitpid(children[i], &status, 0);
+        ck_assert_int_eq(status, 0);
+    }
+    close(gate[0]);
+}
+END_TEST
+
 static const struct {
     const char *tenant, *folder;
 } FOLDERS[] = {
@@ -788,6 +842,7 @@ static Suite *file_store_suite(void)
     tcase_add_test(tcase, what_is_stored_is_read_back);
     tcase_add_test(tcase, sealed_boxes_are_kept);
     tcase_add_test(tcase, one_process_at_a_time);
+    tcase_add_loop_test(tcase, who_looks_in_holds_up_nobody, 0, 5);
     tcase_add_loop_test(tcase, no_tenant_leaves_the_folder, 0,
                         (int)(sizeof FOLDERS / sizeof FOLDERS[0]));
     tcase_add_test(tcase, a_strangers_file_is_not_replaced);

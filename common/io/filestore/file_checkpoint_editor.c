@@ -1,11 +1,9 @@
 #include "common/io/filestore/file_checkpoint_editor.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "common/base/mem.h"
-#include "common/io/files.h"
 #include "common/io/filestore/file_store_db.h"
 
 struct file_checkpoint_editor {
@@ -92,12 +90,10 @@ enum outcome file_checkpoint_editor_open(const struct settings *settings, int ti
                                          struct checkpoint_editor **out, struct error *err)
 {
     static const struct checkpoint_editor_ops OPS = {read_one, move, forget, close_editor};
-    char path[PATH_MAX];
     (void)timeout_ms;
-    snprintf(path, sizeof path, "%s/" FILE_STORE_OWN "/state.db", settings->store_dir);
-    if (!files_exist(path)) {
+    if (file_db_is_missing(settings->store_dir)) {
         error_set(err, OUT_FATAL, ERR_STORE_FILE, "there is no file store yet");
-        error_where(err, "%s", path);
+        error_where(err, "%s", settings->store_dir);
         error_hint(err, "drover work makes it; or name the workers' store.dir");
         return OUT_FATAL;
     }

@@ -13,6 +13,9 @@
 #include "common/io/filestore/file_store_internal.h"
 #include "common/io/files.h"
 
+#define LOCK_TRIES 20
+#define LOCK_STEP_MS 5
+
 static enum outcome system_error(struct error *err, const char *what, const char *path)
 {
     int number = errno;
@@ -66,13 +69,24 @@ void file_store_post(struct file_store *store, struct file_job *job)
 
 /* ---- opening ----------------------------------------------------------------------------- */
 
+/* A reader that asks whether the store is in use has the lock for an instant. */
+static int lock_patiently(int fd)
+{
+    int failed = flock(fd, LOCK_EX | LOCK_NB);
+    for (int i = 0; failed && errno == EWOULDBLOCK && i < LOCK_TRIES; i++) {
+        usleep(LOCK_STEP_MS * 1000);
+        failed = flock(fd, LOCK_EX | LOCK_NB);
+    }
+    return failed;
+}
+
 static enum outcome take_lock(struct file_store *store, const char *dir, struct error *err)
 {
     store->lock = openat(store->folder, FILE_STORE_OWN "/lock",
                          O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (store->lock < 0)
         return system_error(err, "the file store's lock cannot be made", dir);
-    if (flock(store->lock, LOCK_EX | LOCK_NB) == 0)
+    if (lock_patiently(store->lock) == 0)
         return OUT_OK;
     if (errno != EWOULDBLOCK)
         return system_error(err, "the file store's lock cannot be taken", dir);

@@ -14,6 +14,8 @@
 /* A reader's snapshot never blocks; a checkpoint of another may, shortly. */
 #define BUSY_MS 5000
 
+#define SCHEMA_VERSION 3
+
 #define SCHEMA                                                                                     \
     "CREATE TABLE IF NOT EXISTS record (entity TEXT NOT NULL, tenant TEXT NOT NULL, "              \
     "id TEXT NOT NULL, version INTEGER NOT NULL, digest BLOB NOT NULL, deleted INTEGER NOT NULL, " \
@@ -37,17 +39,15 @@
     "CREATE TABLE IF NOT EXISTS file (entity TEXT NOT NULL, tenant TEXT NOT NULL, "                \
     "dirty INTEGER NOT NULL, ours INTEGER NOT NULL DEFAULT 0, digest BLOB, next_digest BLOB, "     \
     "problem TEXT, PRIMARY KEY (entity, tenant));"                                                 \
-    "PRAGMA user_version = 3;"
+    "PRAGMA user_version = 3; COMMIT;"
 
 /* What version 1 did not have: files then are clean, ours and unknown. */
 #define SCHEMA_FROM_1                                                                              \
-    "BEGIN; ALTER TABLE file ADD COLUMN digest BLOB; ALTER TABLE file ADD COLUMN next_digest "     \
-    "BLOB; ALTER TABLE file ADD COLUMN problem TEXT; PRAGMA user_version = 2; COMMIT;"
+    "ALTER TABLE file ADD COLUMN digest BLOB; ALTER TABLE file ADD COLUMN next_digest "            \
+    "BLOB; ALTER TABLE file ADD COLUMN problem TEXT;"
 
 /* What version 2 did not have: all records are of their mappings' first generation. */
-#define SCHEMA_FROM_2                                                                              \
-    "BEGIN; ALTER TABLE record ADD COLUMN generation INTEGER NOT NULL DEFAULT 0; "                 \
-    "PRAGMA user_version = 3; COMMIT;"
+#define SCHEMA_FROM_2 "ALTER TABLE record ADD COLUMN generation INTEGER NOT NULL DEFAULT 0;"
 
 static enum outcome fail(const struct sqlite_db *db, enum outcome outcome, const char *what,
                          struct error *err)
@@ -112,23 +112,40 @@ static enum outcome make_private(const char *path, struct error *err)
     return OUT_FATAL;
 }
 
-static enum outcome make_schema(struct sqlite_db *db, struct error *err)
+static enum outcome version_of(struct sqlite_db *db, int64_t *version, struct error *err)
 {
-    sqlite3_stmt *row = NULL;
-    enum outcome outcome =
-        sqlite_exec(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;", err);
+    return sqlite_number(db, "PRAGMA user_version", NO_VALUES, 0, version, err);
+}
+
+/* In a transaction that writes from its begin: one that read first is refused at once, without a
+ * wait, when another has written meanwhile. */
+static enum outcome change_schema(struct sqlite_db *db, struct error *err)
+{
+    int64_t version = 0; /* may be another's by now */
+    enum outcome outcome = sqlite_exec(db, "BEGIN IMMEDIATE", err);
     if (outcome == OUT_OK)
-        outcome = sqlite_get(db, "PRAGMA user_version", NO_VALUES, &row, err);
-    int version = row ? sqlite3_column_int(row, 0) : 0;
-    sqlite3_reset(row);
-    if (outcome == OUT_OK && version > 3)
-        return error_set(err, OUT_FATAL, ERR_STORE_FILE,
-                         "the file store was made by a later version of drover");
-    if (version == 1)
+        outcome = version_of(db, &version, err);
+    if (outcome == OUT_OK && version == 1)
         outcome = sqlite_exec(db, SCHEMA_FROM_1, err);
     if (outcome == OUT_OK && (version == 1 || version == 2))
         outcome = sqlite_exec(db, SCHEMA_FROM_2, err);
-    return outcome == OUT_OK ? sqlite_exec(db, "BEGIN;" SCHEMA "COMMIT;", err) : outcome;
+    return outcome == OUT_OK ? sqlite_exec(db, SCHEMA, err) : outcome;
+}
+
+/* One that is as it should be is not written to. */
+static enum outcome make_schema(struct sqlite_db *db, struct error *err)
+{
+    int64_t version;
+    enum outcome outcome =
+        sqlite_exec(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;", err);
+    if (outcome == OUT_OK)
+        outcome = version_of(db, &version, err);
+    if (outcome != OUT_OK || version == SCHEMA_VERSION)
+        return outcome;
+    if (version > SCHEMA_VERSION)
+        return error_set(err, OUT_FATAL, ERR_STORE_FILE,
+                         "the file store was made by a later version of drover");
+    return change_schema(db, err);
 }
 
 enum outcome file_db_open(struct sqlite_db *db, const char *dir, struct error *err)
@@ -151,20 +168,45 @@ enum outcome file_db_open(struct sqlite_db *db, const char *dir, struct error *e
     return OUT_FATAL;
 }
 
-enum outcome file_db_open_reader(struct sqlite_db *db, const char *dir, struct error *err)
+static enum outcome fail_missing(const char *dir, struct error *err)
+{
+    error_set(err, OUT_FATAL, ERR_STORE_FILE, "there is no file store");
+    error_where(err, "%s", dir);
+    error_hint(err, "drover work with storage: file makes it; see store.dir");
+    return OUT_FATAL;
+}
+
+/* *version 0: there is none, or a worker is just making it. */
+static enum outcome open_reader(struct sqlite_db *db, const char *dir, int64_t *version,
+                                struct error *err)
 {
     char path[PATH_MAX];
     *db = (struct sqlite_db){0};
-    if (!path_of(dir, path) || access(path, R_OK) != 0) {
-        error_set(err, OUT_FATAL, ERR_STORE_FILE, "there is no file store");
-        error_where(err, "%s", dir);
-        error_hint(err, "drover work with storage: file makes it; see store.dir");
-        return OUT_FATAL;
-    }
+    *version = 0;
+    if (!path_of(dir, path) || access(path, R_OK) != 0)
+        return OUT_OK;
     enum outcome outcome = open_connection(db, path, SQLITE_OPEN_READONLY, failed_reading, err);
+    if (outcome == OUT_OK)
+        outcome = version_of(db, version, err);
     if (outcome != OUT_OK)
         error_where(err, "%s", path);
     return outcome;
+}
+
+enum outcome file_db_open_reader(struct sqlite_db *db, const char *dir, struct error *err)
+{
+    int64_t version;
+    enum outcome outcome = open_reader(db, dir, &version, err);
+    return outcome == OUT_OK && version == 0 ? fail_missing(dir, err) : outcome;
+}
+
+bool file_db_is_missing(const char *dir)
+{
+    struct sqlite_db db;
+    int64_t version;
+    bool missing = open_reader(&db, dir, &version, NULL) == OUT_OK && version == 0;
+    sqlite_close(&db);
+    return missing;
 }
 
 /* The first read takes it. */

@@ -18,6 +18,8 @@ MUST_USE enum outcome file_db_open(struct sqlite_db *db, const char *dir, struct
 /* For who writes nothing: makes none, and whatever fails is OUT_FATAL. The snapshot is taken by
  * file_db_snapshot, if at all. */
 MUST_USE enum outcome file_db_open_reader(struct sqlite_db *db, const char *dir, struct error *err);
+/* Until the first worker has made it whole. False also when it cannot be read: ask a reader. */
+bool file_db_is_missing(const char *dir);
 MUST_USE enum outcome file_db_snapshot(struct sqlite_db *db, struct error *err);
 /* *epoch 0, *next_offset -1: never claimed. */
 MUST_USE enum outcome file_db_checkpoint(struct sqlite_db *db, const char *group, const char *topic,

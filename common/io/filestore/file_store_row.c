@@ -9,6 +9,7 @@
 #include "common/io/filestore/file_checkpoint_editor.h"
 #include "common/io/filestore/file_generation.h"
 #include "common/io/filestore/file_store.h"
+#include "common/io/filestore/file_store_db.h"
 #include "common/io/stores.h"
 
 /* The process's only one: it holds the folder's lock. */
@@ -49,13 +50,11 @@ static enum outcome read_status(struct store_status *status, struct error *err)
 {
     static const struct mapping_set NONE;
     struct store_reader *reader = NULL;
-    char path[PATH_MAX];
-    snprintf(path, sizeof(path), "%s/.drover/state.db", status->settings->store_dir);
-    if (!files_exist(path))
+    if (file_db_is_missing(status->settings->store_dir))
         return OUT_OK;
     if (file_store_reader_open(status->settings, &NONE, FILE_STORE_READER_RECORDS, &reader, err) !=
         OUT_OK)
-        return OUT_RETRY; /* the worker is just making it; a damaged one the worker names */
+        return OUT_RETRY; /* a damaged one the worker names */
     status->unwritten = file_store_reader_unwritten(reader);
     reader->ops->close(reader);
     struct checkpoint_editor *editor = NULL;
