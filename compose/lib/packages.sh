@@ -51,6 +51,7 @@ libsodium libsodium-dev
 libzstd libzstd-dev
 zlib zlib1g-dev
 sqlite3 libsqlite3-dev
+libcurl libcurl4-openssl-dev
 check check"
 
 missing_packages() {
