@@ -16,9 +16,12 @@ static const char *const STATE_NAMES[] = {
     [TOPIC_DIFFERENT] = "different",
 };
 
-static void format_retention(int64_t retention_ms, char out[32])
+static void format_retention(const struct topic_plan *plan, char out[32])
 {
-    if (retention_ms < 0)
+    int64_t retention_ms = plan->retention_ms;
+    if (plan->is_compacted)
+        snprintf(out, 32, "the last of a key");
+    else if (retention_ms < 0)
         snprintf(out, 32, "unlimited");
     else
         snprintf(out, 32, "%" PRId64 " d", retention_ms / 86400000);
@@ -28,7 +31,7 @@ static void print_plan(const struct topic_plan plan[TOPIC_KINDS], const enum top
 {
     for (int i = 0; i < TOPIC_KINDS; i++) {
         char retention[32], replication[32] = "default";
-        format_retention(plan[i].retention_ms, retention);
+        format_retention(&plan[i], retention);
         if (plan[i].replication > 0)
             snprintf(replication, sizeof(replication), "%" PRId32, plan[i].replication);
         bool made = before && before[i] == TOPIC_MISSING && plan[i].state == TOPIC_AS_PLANNED;
@@ -63,6 +66,7 @@ static void append_topics(struct json_out *out, const struct topic_plan plan[TOP
             json_out_seconds(out, "retention_seconds", (uint64_t)plan[i].retention_ms);
         else
             json_out_null(out, "retention_seconds");
+        json_out_text(out, "cleanup", plan[i].is_compacted ? "compact" : "delete");
         json_out_end(out);
     }
     json_out_end(out);

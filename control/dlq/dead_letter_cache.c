@@ -13,11 +13,11 @@
 /* Of texts kept, in bytes: a dead letter's row is bounded, whatever its headers hold. */
 enum { TEXT_MAX = 512, URI_MAX = 1024, BUSY_MS = 5000 };
 
-#define FORMAT 1
+#define FORMAT 2
 
 static const char SCHEMA[] =
     "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -8192;"
-    "PRAGMA user_version = 1;"
+    "PRAGMA user_version = 2;"
     "CREATE TABLE IF NOT EXISTS position (topic INTEGER, part INTEGER, low INTEGER, next INTEGER,"
     " last INTEGER, hash INTEGER, PRIMARY KEY (topic, part)) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS dead_letter (number INTEGER PRIMARY KEY, id TEXT, chain TEXT,"

@@ -13,7 +13,7 @@ enum outcome load_check_topics(const struct settings *settings, struct error *er
     struct topic_plan plan[TOPIC_KINDS];
     enum outcome outcome = kafka_topics_plan(settings, BROKER_MS, plan, err);
     for (int i = 0; i < TOPIC_KINDS && outcome == OUT_OK; i++) {
-        if (plan[i].state != TOPIC_MISSING)
+        if (plan[i].state != TOPIC_MISSING || plan[i].kind == TOPIC_STATE) /* no load needs it */
             continue;
         outcome = error_set(err, OUT_FATAL, ERR_KAFKA_TOPIC, "the topic is missing");
         error_where(err, "%s", plan[i].name);

@@ -253,7 +253,7 @@ equal "after the topic was cut" "$(list)" "$(list --state-dir "$WORK/fourth")"
 
 say "the topics are made anew under the same names"
 [ "$(list | wc -l)" -gt 10 ] || fail "nothing is left to be told apart"
-"$TOOL" remove "drover.$NAME.dlq" "drover.$NAME.source" "drover.$NAME.results" "drover.$NAME.control"
+"$TOOL" remove "drover.$NAME.dlq" "drover.$NAME.source" "drover.$NAME.results" "drover.$NAME.control" "drover.$NAME.state"
 drover topics apply >> "$WORK/topics.log" 2>&1
 equal "the cache forgets" "$(counts --state all --config "$WORK/drover.yaml")" 0
 say done

@@ -8,7 +8,8 @@
 START_TEST(names_the_topics)
 {
     static const char *const NAMES[] = {"drover.shop-1.source", "drover.shop-1.results",
-                                        "drover.shop-1.dlq", "drover.shop-1.control"};
+                                        "drover.shop-1.dlq", "drover.shop-1.control",
+                                        "drover.shop-1.state"};
     char names[TOPIC_KINDS][TOPIC_NAME_SIZE];
     struct error err;
     ck_assert_int_eq(topic_format_all("drover", "shop-1", names, &err), OUT_OK);

@@ -13,6 +13,8 @@ enum {
     POLL_MS = 50,
     MIGRATIONS_NAMED = 6,
     LIMIT_MS = 1500, /* asking for a topic's settings */
+    COMPACT_SEGMENT_MS = 600000,
+    COMPACT_SEGMENT_BYTES = 16 * 1024 * 1024,
 };
 
 #define DAY_MS INT64_C(86400000)
@@ -20,11 +22,15 @@ enum {
 static const struct {
     enum topic_kind kind;
     int64_t retention_ms;
+    bool has_one_partition;
+    bool is_compacted;
 } KINDS[TOPIC_KINDS] = {
-    {TOPIC_SOURCE, -1}, /* until the switch: it is what everything else is made from again */
-    {TOPIC_RESULTS, 14 * DAY_MS},
-    {TOPIC_DEAD_LETTERS, 30 * DAY_MS},
-    {TOPIC_CONTROL, -1},
+    /* until the switch: it is what everything else is made from again */
+    {TOPIC_SOURCE, -1, false, false},
+    {TOPIC_RESULTS, 14 * DAY_MS, false, false},
+    {TOPIC_DEAD_LETTERS, 30 * DAY_MS, false, false},
+    {TOPIC_CONTROL, -1, true, false},
+    {TOPIC_STATE, -1, true, true},
 };
 
 static void judge(struct topic_plan *plan)
@@ -46,7 +52,7 @@ static void plan_partitions(const struct settings *settings, struct topic_plan p
     if (wanted == 0)
         wanted = plan[0].partitions_now ? plan[0].partitions_now : DEFAULT_PARTITIONS;
     for (int i = 0; i < TOPIC_KINDS; i++) {
-        plan[i].partitions = plan[i].kind == TOPIC_CONTROL ? 1 : wanted;
+        plan[i].partitions = KINDS[i].has_one_partition ? 1 : wanted;
         judge(&plan[i]);
     }
 }
@@ -59,6 +65,7 @@ static enum outcome ask(rd_kafka_t *client, const struct settings *settings, int
         plan[i] = (struct topic_plan){
             .kind = KINDS[i].kind,
             .retention_ms = KINDS[i].retention_ms,
+            .is_compacted = KINDS[i].is_compacted,
             .replication = settings->replication ? (int32_t)settings->replication : -1,
         };
         outcome =
@@ -94,6 +101,16 @@ static void set_number(rd_kafka_NewTopic_t *topic, const char *name, int64_t val
     rd_kafka_NewTopic_set_config(topic, name, text);
 }
 
+/* Entries are written every few seconds under few keys. The segment written to is never compacted,
+ * so it is a small one. */
+static void compact(rd_kafka_NewTopic_t *topic)
+{
+    rd_kafka_NewTopic_set_config(topic, "cleanup.policy", "compact");
+    rd_kafka_NewTopic_set_config(topic, "min.cleanable.dirty.ratio", "0.1");
+    set_number(topic, "segment.ms", COMPACT_SEGMENT_MS);
+    set_number(topic, "segment.bytes", COMPACT_SEGMENT_BYTES);
+}
+
 static rd_kafka_NewTopic_t *describe(const struct settings *settings, const struct topic_plan *plan,
                                      struct error *err)
 {
@@ -105,9 +122,13 @@ static rd_kafka_NewTopic_t *describe(const struct settings *settings, const stru
         error_cause(err, "%s", text);
         return NULL;
     }
-    rd_kafka_NewTopic_set_config(topic, "cleanup.policy", "delete");
-    set_number(topic, "retention.ms", plan->retention_ms);
-    set_number(topic, "retention.bytes", -1);
+    if (plan->is_compacted) {
+        compact(topic);
+    } else {
+        rd_kafka_NewTopic_set_config(topic, "cleanup.policy", "delete");
+        set_number(topic, "retention.ms", plan->retention_ms);
+        set_number(topic, "retention.bytes", -1);
+    }
     int64_t largest = (int64_t)settings->record_bytes + KAFKA_HEADERS_BYTES;
     if (plan->kind == TOPIC_DEAD_LETTERS) /* a dead letter is its message and more */
         largest += DEAD_LETTER_ROOM_BYTES;

@@ -1,7 +1,7 @@
 #ifndef DROVER_IO_KAFKA_TOPICS_H
 #define DROVER_IO_KAFKA_TOPICS_H
 
-/* What a migration's four topics should be, are, and the making of the missing ones. Never alters,
+/* What a migration's topics should be, are, and the making of the missing ones. Never alters,
  * never deletes. */
 
 #include "common/base/attributes.h"
@@ -19,11 +19,12 @@ enum topic_state {
 struct topic_plan {
     char name[TOPIC_NAME_SIZE];
     enum topic_kind kind;
-    int32_t partitions;  /* planned, the same for all but control, which has 1:
+    int32_t partitions;  /* planned, the same for all but control and state, which have 1:
                             settings->partitions, else what the source topic has, else 12 */
     int32_t replication; /* -1 = the cluster's default */
     int64_t
-        retention_ms; /* -1 = unlimited (source until cutover, control), results 14 d, dlq 30 d */
+        retention_ms;  /* -1 = unlimited (source until cutover, control), results 14 d, dlq 30 d */
+    bool is_compacted; /* keeps the last message of a key instead: state */
     enum topic_state state;
     int32_t partitions_now;
     int64_t message_limit; /* the topic's max.message.bytes; -1 not known, or missing */

@@ -5,14 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
-/* "source", "results", "dlq", "control". */
+/* "source", "results", "dlq", "control", "state". */
 static const char *kind_name(enum topic_kind kind)
 {
     static const char *const NAMES[] = {
-        [TOPIC_SOURCE] = "source",
-        [TOPIC_RESULTS] = "results",
-        [TOPIC_DEAD_LETTERS] = "dlq",
-        [TOPIC_CONTROL] = "control",
+        [TOPIC_SOURCE] = "source",   [TOPIC_RESULTS] = "results", [TOPIC_DEAD_LETTERS] = "dlq",
+        [TOPIC_CONTROL] = "control", [TOPIC_STATE] = "state",
     };
     return NAMES[kind];
 }
