@@ -78,6 +78,16 @@ stop_worker() {
   [ $(( SECONDS - begin )) -le 12 ] || fail "worker $1 took $(( SECONDS - begin )) s to drain"
 }
 
+# slow_down SECONDS: each statement that inserts events takes so much longer, until speed_up
+slow_down() {
+  psql "$ADMIN" -q <<SQL
+CREATE FUNCTION public.slow() RETURNS trigger LANGUAGE plpgsql AS \$\$
+BEGIN PERFORM pg_sleep($1); RETURN NULL; END \$\$;
+CREATE TRIGGER slow BEFORE INSERT ON public.event FOR EACH STATEMENT EXECUTE FUNCTION public.slow();
+SQL
+}
+speed_up() { psql "$ADMIN" -qc 'DROP TRIGGER slow ON public.event; DROP FUNCTION public.slow()'; }
+
 lag() { drover status --json 2>/dev/null | jq .lag; }
 
 committed() { psql "$ADMIN" -Atc "SELECT coalesce(sum(next_offset), 0) FROM drover.partition_progress"; }

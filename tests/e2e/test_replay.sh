@@ -76,18 +76,20 @@ equal "read" "$(jq .read "$WORK/all.json")" 3000
 
 say "killed, it goes on; what two calls read is the range"
 damage true > /dev/null
+slow_down 0.1 # 150 batches: it is under way still when the kill comes, however slow that is
 replay_is_under_way() { [ "$(psql "$ADMIN" -Atc "SELECT coalesce(sum(next_offset), 0) FROM drover.partition_progress WHERE \"group\" LIKE '%.replay.%'")" -gt 0 ]; }
 "$DROVER" replay --rewrite --config "$WORK/drover.yaml" --batch-records 20 --connections 1 > "$WORK/killed.log" 2>&1 &
 PID=$!
 PIDS+=("$PID")
 wait_until 60 replay_is_under_way
-kill -STOP "$PID" # so that it is under way still when the second one comes, however slow that is
+kill -STOP "$PID"
 expect_exit 6 "$DROVER" replay --rewrite --config "$WORK/drover.yaml" > "$WORK/second.log" 2>&1
 has "$WORK/second.log" "DRV-W017"
 kill -9 "$PID"
 wait "$PID" 2>/dev/null || true
 DONE=$(psql "$ADMIN" -Atc "SELECT coalesce(sum(next_offset), 0) FROM drover.partition_progress WHERE \"group\" LIKE '%.replay.%'")
 [ "$DONE" -gt 0 ] && [ "$DONE" -lt 3000 ] || fail "it was not interrupted: $DONE"
+speed_up
 expect_exit 0 drover replay --rewrite --json > "$WORK/rest.json" 2> "$WORK/rest.log"
 equal "counts of the rest" "$(jq -c '[.offsets, .done, .counts.applied]' "$WORK/rest.json")" "[3000,true,$(( 3000 - DONE ))]"
 check_equal "$WORK/events.ndjson"
@@ -96,6 +98,7 @@ equal "the workers' numbers" "$(counts)" "$BEFORE"
 
 say "stopped by a signal, it goes on by its name"
 damage true > /dev/null
+slow_down 0.1
 "$DROVER" replay --rewrite --config "$WORK/drover.yaml" --batch-records 20 --connections 1 > "$WORK/stopped.log" 2>&1 &
 PID=$!
 PIDS+=("$PID")
@@ -104,6 +107,7 @@ kill -TERM "$PID"
 status=0
 wait "$PID" || status=$?
 equal "exit code" "$status" 7
+speed_up
 ID=$(sed -n 's/.*drover replay --resume \([0-9a-f]*\).*/\1/p' "$WORK/stopped.log" | tail -n 1)
 expect_exit 0 drover replay --resume "$ID" > "$WORK/resumed.log" 2>&1
 check_equal "$WORK/events.ndjson"

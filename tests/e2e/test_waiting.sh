@@ -28,11 +28,7 @@ rows() { psql "$ADMIN" -Atc "SELECT count(*) FROM public.$1"; }
 dead() { drover status --json 2> "$WORK/status.err" | jq '.counts.dead_lettered'; }
 
 say "a backlog longer than the wait: the parents lie behind it"
-psql "$ADMIN" -q <<'SQL'
-CREATE FUNCTION public.slow() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN PERFORM pg_sleep(0.6); RETURN NULL; END $$;
-CREATE TRIGGER slow BEFORE INSERT ON public.event FOR EACH STATEMENT EXECUTE FUNCTION public.slow();
-SQL
+slow_down 0.6
 family 0 60
 generate 12000 1 1 "$WORK/event.ndjson"
 produce "$WORK/basket.ndjson"
@@ -43,7 +39,7 @@ wait_until 120 is_drained
 wait_until 60 waits_for 0
 equal "children that got in" "$(rows basket)" 60
 equal "dead letters" "$(dead)" 0
-psql "$ADMIN" -qc 'DROP TRIGGER slow ON public.event'
+speed_up
 
 say "an outage longer than the wait"
 family 60 90
