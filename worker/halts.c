@@ -62,15 +62,15 @@ static void forget_failure(const struct halts *halts)
 }
 
 /* One that somebody else has claimed meanwhile is his, or will be ours by the group. */
-void halts_on_seen(struct halts *halts, int32_t number, int64_t epoch, bool is_owned)
+void halts_on_seen(struct halts *halts, int32_t number, const struct checkpoint_seen *seen)
 {
     struct partition *partition = partitions_find(halts->partitions, number);
     if (!partition || partition->state != PARTITION_HALTED)
         return;
     partition->halt.looking = false;
-    if (epoch == partition->epoch || is_owned)
+    if (seen->epoch == partition->epoch || seen->is_owned)
         return;
-    log_line(LOG_INFO, "partition.resumed", "partition=%d epoch=%" PRId64, number, epoch);
+    log_line(LOG_INFO, "partition.resumed", "partition=%d epoch=%" PRId64, number, seen->epoch);
     membership_claim_one(halts->membership, partition);
     forget_failure(halts);
 }

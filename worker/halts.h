@@ -21,6 +21,6 @@ struct halts {
 /* Every tick, also while the worker drains: what made it stop is told. Nothing of a replay. */
 void halts_tick(struct halts *halts, uint64_t now_ms);
 /* What checkpoint_look was asked for. */
-void halts_on_seen(struct halts *halts, int32_t partition, int64_t epoch, bool is_owned);
+void halts_on_seen(struct halts *halts, int32_t partition, const struct checkpoint_seen *seen);
 
 #endif

@@ -290,9 +290,11 @@ static void on_claimed(void *owner, int32_t partition, const struct checkpoint_r
     membership_on_claimed(&((struct worker *)owner)->membership, partition, row);
 }
 
-static void on_seen(void *owner, int32_t partition, int64_t epoch, bool is_owned)
+static void on_seen(void *owner, int32_t partition, const struct checkpoint_seen *seen)
 {
-    halts_on_seen(&((struct worker *)owner)->halts, partition, epoch, is_owned);
+    struct worker *worker = owner;
+    halts_on_seen(&worker->halts, partition, seen);
+    ending_on_seen(&worker->ending, partition, seen);
 }
 
 static void view_message(void *owner, const struct batch_item *item, struct envelope *message)
@@ -426,7 +428,8 @@ void worker_tick(struct worker *worker)
     take_turn(worker, true);
     every_commit(worker, now_ms);
     if (worker->config.settings->until_end && worker->state.phase == WORKER_RUNNING &&
-        worker->partitions.held_count && membership_at_end(&worker->membership))
+        worker->partitions.held_count && membership_at_end(&worker->membership) &&
+        ending_is_reached(&worker->ending, now_ms))
         end_at_end(worker);
     check_stop(worker, now_ms);
 }
@@ -491,7 +494,7 @@ static enum outcome open_topics(struct worker *worker, struct error *err)
     worker->membership.results = worker->receipts.outbox;
     worker->partitions.items =
         mem_zeroed((size_t)config->partition_total, sizeof *worker->partitions.items);
-    return OUT_OK;
+    return settings->until_end && !config->replay ? ending_open(&worker->ending, err) : OUT_OK;
 }
 
 /* What each part has of the others. */
@@ -515,6 +518,7 @@ static void put_together(struct worker *worker)
                                    .ports = ports,
                                    .receipts = &worker->receipts,
                                    .membership = &worker->membership};
+    worker->ending = (struct ending){.partitions = partitions, .ports = ports};
 }
 
 struct worker *worker_new(const struct settings *settings, const struct worker_world *world)
@@ -617,6 +621,7 @@ void worker_free(struct worker *worker)
     outbox_close(worker->dead_letters.outbox, free);
     partitions_free(&worker->partitions);
     intake_reset(&worker->intake);
+    ending_free(&worker->ending);
     if (!worker->world.mappings)
         mapping_set_free(&worker->config.mappings);
     stalls_free(worker->stalls);

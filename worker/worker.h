@@ -15,6 +15,7 @@
  *   flow.c     open batch ─► sink ─► done | retry | halt; budget and pausing
  *   stall.c    is each partition that is ours being read?
  *   halts.c    halted ones: the results topic is told; resumed ones are claimed again
+ *   ending.c   --until-end: are those that others have at their ends, too?
  *   life.c     start, turns, stop
  *   work.c     `drover work`: the loop, signals, Kafka
  *
@@ -25,6 +26,7 @@
 
 #include "common/port/checkpoint.h"
 #include "common/port/sink.h"
+#include "worker/ending.h"
 #include "worker/flow.h"
 #include "worker/halts.h"
 
@@ -57,6 +59,7 @@ struct worker {
     struct intake intake;
     struct flow flow;
     struct halts halts;
+    struct ending ending;
     struct stalls *stalls; /* from the start on */
     bool checked;          /* the stores, by themselves */
     int open_parts;        /* stores still to close */

@@ -114,6 +114,7 @@
     X(ERR_GAP, "DRV-W015", 6, "going on would give up what is missing in the topic", "drover produce --again SOURCE… (it is safe); then --accept-gap --reason TEXT gives up what is named, in the topic") \
     X(ERR_MOVED, "DRV-W016", 1, "somebody else has moved the partition meanwhile", "look at drover status, then call it again") \
     X(ERR_REPLAYED, "DRV-W017", 6, "another call works on this replay", "wait for it, or stop it: the same command goes on where it was; other ranges are another replay") \
+    X(ERR_NOT_AT_END, "DRV-W018", 1, "a partition that another worker has is not at its end", "drover status says who has it and whether it is halted; when that worker is gone, start this one again") \
     X(ERR_RLS, "DRV-X001", 6, "row level security would not protect the tenants", "use a role without SUPERUSER and BYPASSRLS; drover schema apply") \
     X(ERR_BREAKER, "DRV-X002", 6, "too many records fail in the same way", "this looks like a fault of the configuration, not of the data: drover dlq stats tells the codes; fix the mapping, drover schema apply, start the workers, then drover dlq replay") \
     X(ERR_TOO_MANY_DEAD, "DRV-X003", 5, "more records were dead-lettered than allowed", "drover dlq stats tells the codes; fix what they say, then drover dlq replay") \

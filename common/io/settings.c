@@ -210,7 +210,7 @@ static const struct conf_field FIELDS[] = {
     {NULL, "resume", 0, NULL, CONF_TEXT, AT(replay_id), NULL, 0, 0, NULL, "ID",
      "go on with a replay that was interrupted, by its name", CMD_REPLAY},
     {NULL, "until-end", 0, NULL, CONF_BOOL, AT(until_end), NULL, 0, 0, NULL, NULL,
-     "stop when everything in the worker's partitions is written", CMD_WORK},
+     "stop when all that the topic held at the start is written", CMD_WORK},
 
     {"verify.sources", "source", 's', NULL, CONF_LIST, AT(verify_sources), NULL, 0, 0, NULL, "PATH",
      "original files to compare with; may be repeated", CMD_VERIFY},

@@ -30,6 +30,13 @@ struct checkpoint_row {
     struct bytes sequences; /* JSON; valid during the call */
 };
 
+/* A partition, as anybody may see it. */
+struct checkpoint_seen {
+    int64_t epoch; /* of the claim that holds now; 0: none ever did */
+    int64_t next_offset;
+    bool is_owned;
+};
+
 struct checkpoint_events {
     /* The store is there and may be written, the partition count and the mappings are those
      * pinned. Called once, after the first connection. */
@@ -38,9 +45,8 @@ struct checkpoint_events {
     void (*on_released)(void *owner, int32_t partition);
     /* OUT_RETRY: the store is away (said again by each try); OUT_FATAL: nothing will come of it. */
     void (*on_error)(void *owner, const struct error *err);
-    /* What checkpoint_look asked: the claim that holds now (0: none), and whether somebody has it.
-     */
-    void (*on_seen)(void *owner, int32_t partition, int64_t epoch, bool is_owned);
+    /* What checkpoint_look asked. */
+    void (*on_seen)(void *owner, int32_t partition, const struct checkpoint_seen *seen);
 };
 
 struct checkpoint_ops {
@@ -51,7 +57,7 @@ struct checkpoint_ops {
     /* The same, and gives the partition up. */
     void (*release)(struct checkpoint *checkpoint, int32_t partition, int64_t epoch,
                     int64_t redis_next, int64_t results_next);
-    /* Asks whose the partition is, and changes nothing. */
+    /* Asks whose the partition is and how far it is written, and changes nothing. */
     void (*look)(struct checkpoint *checkpoint, int32_t partition);
     /* Drops claims not yet answered (a rebalance overtook them). */
     void (*forget_claims)(struct checkpoint *checkpoint);

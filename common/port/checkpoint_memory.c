@@ -59,8 +59,10 @@ static void tell_seen(const struct memory_checkpoint_port *port, int32_t partiti
 {
     const struct checkpoint *base = &port->queue.base;
     const struct memory_checkpoint *checkpoint = memory_store_checkpoint(port->store, partition);
-    base->events.on_seen(base->owner, partition, checkpoint ? checkpoint->epoch : 0,
-                         checkpoint && checkpoint->owned);
+    const struct checkpoint_seen seen = {.epoch = checkpoint ? checkpoint->epoch : 0,
+                                         .next_offset = checkpoint ? checkpoint->next_offset : 0,
+                                         .is_owned = checkpoint && checkpoint->owned};
+    base->events.on_seen(base->owner, partition, &seen);
 }
 
 /* A claim that was forgotten meanwhile is told to nobody. */

@@ -354,7 +354,7 @@ static struct {
     bool come, closed;
     int64_t epoch, next;
     bool seen, is_owned; /* and the look's behind it */
-    int64_t seen_epoch;
+    int64_t seen_epoch, seen_next;
 } CLAIMED;
 
 static void on_checked(void *owner)
@@ -377,13 +377,14 @@ static void on_released(void *owner, int32_t partition)
     (void)partition;
 }
 
-static void on_seen(void *owner, int32_t partition, int64_t epoch, bool is_owned)
+static void on_seen(void *owner, int32_t partition, const struct checkpoint_seen *seen)
 {
     (void)owner;
     (void)partition;
     CLAIMED.seen = true;
-    CLAIMED.seen_epoch = epoch;
-    CLAIMED.is_owned = is_owned;
+    CLAIMED.seen_epoch = seen->epoch;
+    CLAIMED.seen_next = seen->next_offset;
+    CLAIMED.is_owned = seen->is_owned;
 }
 
 static void on_checkpoint_error(void *owner, const struct error *err)
@@ -411,6 +412,7 @@ static int64_t claim_once(struct checkpoint *checkpoint, int64_t *next)
     while (!CLAIMED.seen)
         turn_loop();
     ck_assert_int_eq(CLAIMED.seen_epoch, CLAIMED.epoch);
+    ck_assert_int_eq(CLAIMED.seen_next, CLAIMED.next);
     ck_assert(CLAIMED.is_owned);
     checkpoint_close(checkpoint, on_checkpoint_closed);
     while (!CLAIMED.closed)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # `work --until-end` ends where Kafka has nothing more to give: behind transaction markers, behind an aborted
-# transaction, in a range that is read again and ends in a hole, and with a halted partition, whose code it exits with.
+# transaction, in a range that is read again and ends in a hole, and with a halted partition, whose code it exits with; and not
+# before what another worker holds is written too.
 . "$(dirname "$0")/lib.sh"
 
 TOOL=${KAFKA_TOOL:?run ./dev test}
@@ -56,4 +57,45 @@ status=0
 timeout 120 "$DROVER" run "$WORK/source.ndjson" --config "$WORK/drover.yaml" > "$WORK/run.txt" 2>&1 || status=$?
 [ "$status" = 0 ] || [ "$status" = 5 ] || fail "run: exit $status: $(tail -5 "$WORK/run.txt")" # 5: the table has rows of the other migration
 grep -q '53 taken = 50 applied + 3 unchanged' "$WORK/run.txt" || fail "$(tail -5 "$WORK/run.txt")"
+say "a worker waits for what another one has, and takes it over when that one is killed"
+export DROVER_MIGRATION=${NAME}_shared
+SOURCE=drover.${NAME}_shared.source
+drover topics apply > "$WORK/topics3.log" 2>&1
+generate 6000 1 2 "$WORK/shared.ndjson"
+drover produce "$WORK/shared.ndjson" > "$WORK/produce3.log" 2>&1
+is_locked() { [ "$(psql "$ADMIN" -Atc "SELECT count(*) FROM pg_locks WHERE relation = 'public.event'::regclass AND mode = 'ExclusiveLock' AND granted")" = 1 ]; }
+lock() { # so that neither writes before both have their share
+  psql "$ADMIN" -qc "BEGIN; LOCK TABLE public.event IN EXCLUSIVE MODE; SELECT pg_sleep(600)" > "$WORK/lock.log" 2>&1 &
+  wait_until 30 is_locked
+}
+unlock() {
+  psql "$ADMIN" -Atqc "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)' AND pid <> pg_backend_pid()" > /dev/null
+}
+lock
+start_worker OTHER
+wait_until 30 grep -q group.assigned "$WORK/OTHER.log"
+start_worker WAITS --until-end
+wait_until 60 grep -q 'group.assigned.*partitions=3' "$WORK/WAITS.log"
+kill -9 "$OTHER_PID"
+unlock
+status=0
+wait "$WAITS_PID" || status=$?
+equal "exit code" "$status" 0
+equal "messages that are not written" "$(lag)" 0
+grep -q end.waits "$WORK/WAITS.log" || fail "it waited for nobody: $(tail -3 "$WORK/WAITS.log")"
+
+say "two that wait for each other end, also behind markers"
+for partition in 0 1 2 3 4 5; do messages "$partition" 100000 100200 | "$TOOL" send "$SOURCE" commit; done
+lock
+start_worker ONE --until-end
+start_worker TWO --until-end
+wait_until 60 grep -q 'group.assigned.*partitions=3' "$WORK/ONE.log"
+wait_until 60 grep -q 'group.assigned.*partitions=3' "$WORK/TWO.log"
+unlock
+for pid in "$ONE_PID" "$TWO_PID"; do
+  status=0
+  wait "$pid" || status=$?
+  equal "exit code" "$status" 0
+done
+equal "messages that are not written" "$(lag)" 0
 say done

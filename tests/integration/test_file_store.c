@@ -110,12 +110,11 @@ static void on_released(void *owner, int32_t partition)
     (void)partition;
 }
 
-static void on_seen(void *owner, int32_t partition, int64_t epoch, bool is_owned)
+static void on_seen(void *owner, int32_t partition, const struct checkpoint_seen *seen)
 {
     (void)owner;
     (void)partition;
-    (void)epoch;
-    (void)is_owned;
+    (void)seen;
 }
 
 static void on_error(void *owner, const struct error *err)

@@ -17,7 +17,7 @@ static struct memory_store *store;
 static struct seen {
     int checked, claimed, released, closed, errors, looks;
     int32_t partition;
-    int64_t epoch; /* of a look */
+    int64_t epoch, next_offset; /* of a look */
     bool is_owned;
     struct checkpoint_row row;
     char sequences[64];
@@ -51,13 +51,14 @@ static void on_error(void *owner, const struct error *err)
     (void)err;
 }
 
-static void on_seen(void *owner, int32_t partition, int64_t epoch, bool is_owned)
+static void on_seen(void *owner, int32_t partition, const struct checkpoint_seen *now)
 {
     struct seen *seen = owner;
     seen->looks++;
     seen->partition = partition;
-    seen->epoch = epoch;
-    seen->is_owned = is_owned;
+    seen->epoch = now->epoch;
+    seen->next_offset = now->next_offset;
+    seen->is_owned = now->is_owned;
 }
 
 static void on_closed(void *owner)

@@ -946,6 +946,46 @@ START_TEST(ends_at_the_end)
 }
 END_TEST
 
+/* The other worker of the group has partition 1: dead, or so slow. */
+static void start_beside_another(void)
+{
+    static const int32_t FIRST[] = {0};
+    open_world(2, false);
+    W.settings.until_end = true;
+    for (int i = 0; i < 10; i++)
+        put("item", i % 2, i, 5, i);
+    world_worker_start(&W, 0);
+    world_worker_settle(&W, 0);
+    bus_memory_assign(worker_at(0)->partitions.consumer, FIRST, 1);
+    pass(30000, 0);
+    ck_assert(!W.workers[0].over->ended);
+    ck_assert_int_eq(written(0), 5);
+}
+
+START_TEST(waits_for_what_another_has_and_takes_it_over)
+{
+    static const int32_t ALL[] = {0, 1};
+    start_beside_another();
+    bus_memory_revoke(worker_at(0)->partitions.consumer);
+    pass(1000, 0);
+    bus_memory_assign(worker_at(0)->partitions.consumer, ALL, 2);
+    pass(8000, 0);
+    ck_assert(W.workers[0].over->ended);
+    ck_assert_int_eq(worker_at(0)->state.exit_code, EXIT_OK);
+    ck_assert_int_eq(written(0) + written(1), 10);
+}
+END_TEST
+
+START_TEST(says_when_nobody_moves_what_another_has)
+{
+    start_beside_another();
+    pass(ENDING_WAIT_MS, 0);
+    ck_assert(W.workers[0].over->ended);
+    ck_assert_int_ne(worker_at(0)->state.exit_code, EXIT_OK);
+    ck_assert_int_eq(worker_at(0)->state.failure.code, ERR_NOT_AT_END);
+}
+END_TEST
+
 static Suite *worker_suite(void)
 {
     Suite *suite = suite_create("worker");
@@ -986,6 +1026,8 @@ static Suite *worker_suite(void)
     tcase_add_test(tcase, waits_with_a_revocation_for_the_store);
     tcase_add_test(tcase, gives_up_at_last);
     tcase_add_test(tcase, ends_at_the_end);
+    tcase_add_test(tcase, waits_for_what_another_has_and_takes_it_over);
+    tcase_add_test(tcase, says_when_nobody_moves_what_another_has);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -19,7 +19,7 @@ struct file_checkpoint {
     enum outcome outcome;
     struct error err;
     struct checkpoint_row row; /* of a claim; of a look the epoch */
-    bool is_owned;
+    struct checkpoint_seen seen;
     struct buf sequences;
 
     uv_timer_t timer;
@@ -45,7 +45,7 @@ static const char RELEASE[] =
     "UPDATE progress SET owner = NULL WHERE " FILE_PARTITION_KEY " AND epoch = ?4";
 
 static const char LOOK[] =
-    "SELECT epoch, owner IS NOT NULL FROM progress WHERE " FILE_PARTITION_KEY;
+    "SELECT epoch, owner IS NOT NULL, next_offset FROM progress WHERE " FILE_PARTITION_KEY;
 
 /* ---- in the pool ------------------------------------------------------------------------- */
 
@@ -129,8 +129,11 @@ static enum outcome look(struct file_checkpoint *checkpoint, struct error *err)
     sqlite3_stmt *row;
     struct sqlite_db *db = &checkpoint->store->db;
     enum outcome outcome = sqlite_get(db, LOOK, VALUES(PARTITION_VALUES), &row, err);
-    checkpoint->row.epoch = row ? sqlite3_column_int64(row, 0) : 0;
-    checkpoint->is_owned = row && sqlite3_column_int(row, 1);
+    checkpoint->seen = (struct checkpoint_seen){0};
+    if (row)
+        checkpoint->seen = (struct checkpoint_seen){.epoch = sqlite3_column_int64(row, 0),
+                                                    .next_offset = sqlite3_column_int64(row, 2),
+                                                    .is_owned = sqlite3_column_int(row, 1)};
     return row ? sqlite_end(db, row, err) : outcome;
 }
 
@@ -221,8 +224,7 @@ static void answer(struct file_checkpoint *checkpoint)
     else if (done.kind == REQUEST_RELEASE)
         base->events.on_released(base->owner, done.partition);
     else if (done.kind == REQUEST_LOOK)
-        base->events.on_seen(base->owner, done.partition, checkpoint->row.epoch,
-                             checkpoint->is_owned);
+        base->events.on_seen(base->owner, done.partition, &checkpoint->seen);
     pump(&checkpoint->queue);
 }
 

@@ -176,10 +176,11 @@ static void send_look(struct pg_checkpoint *checkpoint, const struct checkpoint_
 {
     struct pg_wire wire;
     add_key(checkpoint, request, &wire);
-    pg_connection_query(checkpoint->connection, "drover_look",
-                        "SELECT epoch, (owner IS NOT NULL)::int4 FROM drover.partition_progress "
-                        "WHERE \"group\" = $1 AND topic = $2 AND partition = $3",
-                        wire.params, wire.count);
+    pg_connection_query(
+        checkpoint->connection, "drover_look",
+        "SELECT epoch, (owner IS NOT NULL)::int4, next_offset "
+        "FROM drover.partition_progress WHERE \"group\" = $1 AND topic = $2 AND partition = $3",
+        wire.params, wire.count);
 }
 
 static void send_advance(struct pg_checkpoint *checkpoint, const struct checkpoint_request *request)
@@ -230,9 +231,10 @@ static void on_claimed(struct pg_checkpoint *checkpoint, int32_t partition, cons
 static void on_seen(struct pg_checkpoint *checkpoint, int32_t partition, const PGresult *result)
 {
     bool exists = PQntuples(result) == 1;
-    checkpoint->queue.base.events.on_seen(checkpoint->queue.base.owner, partition,
-                                          exists ? pg_wire_get_int8(result, 0, 0) : 0,
-                                          exists && pg_wire_get_int8(result, 0, 1));
+    const struct checkpoint_seen seen = {.epoch = exists ? pg_wire_get_int8(result, 0, 0) : 0,
+                                         .next_offset = exists ? pg_wire_get_int8(result, 0, 2) : 0,
+                                         .is_owned = exists && pg_wire_get_int8(result, 0, 1)};
+    checkpoint->queue.base.events.on_seen(checkpoint->queue.base.owner, partition, &seen);
 }
 
 static void on_retry(uv_timer_t *timer)

@@ -217,10 +217,10 @@ static void on_claimed(struct redis_checkpoint *checkpoint, int32_t partition,
 /* In a Redis that was emptied it is nobody's. */
 static void on_seen(struct redis_checkpoint *checkpoint, int32_t partition, const redisReply *reply)
 {
-    int64_t epoch = 0;
-    (void)!text_parse_int64(element(reply, 0), &epoch);
-    checkpoint->queue.base.events.on_seen(checkpoint->queue.base.owner, partition, epoch,
-                                          element(reply, 1).size > 0);
+    struct checkpoint_seen seen = {.is_owned = element(reply, 1).size > 0};
+    (void)!text_parse_int64(element(reply, 0), &seen.epoch);
+    (void)!text_parse_int64(element(reply, 2), &seen.next_offset);
+    checkpoint->queue.base.events.on_seen(checkpoint->queue.base.owner, partition, &seen);
 }
 
 static void on_retry(uv_timer_t *timer)

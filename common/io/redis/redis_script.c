@@ -258,7 +258,7 @@ static const char APPLY[] =
 
 static const char CHECKPOINT[] =
     "local k = KEYS[1]\n"
-    "if ARGV[1] == 'look' then return redis.call('HMGET', k, 'epoch', 'owner') end\n"
+    "if ARGV[1] == 'look' then return redis.call('HMGET', k, 'epoch', 'owner', 'next_offset') end\n"
     "if ARGV[1] == 'claim' then\n"
     "  redis.call('HSET', k, 'owner', ARGV[2])\n"
     "  redis.call('HINCRBY', k, 'epoch', 1)\n"
