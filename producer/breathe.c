@@ -23,6 +23,8 @@ void producer_breathe(struct producer *producer, int wait_ms)
     producer_serve_marks(producer);
     struct produce_state state = producer_state(producer);
     progress_tick(&producer->progress, &producer->counters, &state, clock_monotonic_ms());
+    if (producer->on_breath)
+        producer->on_breath(producer->breath_owner);
 }
 
 bool producer_settle(struct producer *producer)

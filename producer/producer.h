@@ -97,7 +97,9 @@ struct producer {
     struct clock_file clock_file;
 
     struct open_source open;
-    struct record_gate *gate; /* NULL: every record is produced */
+    struct record_gate *gate;       /* NULL: every record is produced */
+    void (*on_breath)(void *owner); /* NULL, or called wherever time is given to others */
+    void *breath_owner;
     struct secret_ring ring;
     bool has_ring;
     struct source_guard guard;

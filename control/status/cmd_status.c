@@ -146,6 +146,7 @@ static void append_table(struct buf *out, const struct status *status, const str
     status_screen_append_halted(out, status, width);
     status_screen_append_lag(out, status, clock_unix_ms());
     append_footnotes(out, status, pace);
+    status_followers_append(out, &status->followers, clock_unix_ms(), width);
 }
 
 static void append_json_partition(struct json_out *out, const struct status_partition *partition,
@@ -177,6 +178,7 @@ static void append_json(struct json_out *out, const struct status *status, const
     json_out_count(out, "messages", status->messages);
     totals_append_json_counts(out, &TOTALS_WORK, status->counts, true);
     status_screen_append_json(out, status, clock_unix_ms());
+    status_followers_append_json(out, &status->followers, clock_unix_ms());
     if (status->store.loading[0]) {
         json_out_list(out, "loading");
         for (const char *at = status->store.loading; *at; at += strcspn(at, "\n") + 1)
@@ -204,6 +206,8 @@ static enum outcome read_now(struct status *status, struct error *err)
         outcome = status_read_receipts(status, err);
     if (outcome == OUT_OK)
         outcome = status_read_dead_letters(status, err);
+    if (outcome == OUT_OK)
+        outcome = status_read_followers(status, err);
     return outcome == OUT_OK ? status_read_oldest(status, err) : outcome;
 }
 

@@ -66,12 +66,19 @@ void status_close(struct status *status)
     if (status->store.session)
         store_of(status->settings)->end_status(&status->store);
     status_dead_letters_free(&status->dead);
+    status_followers_free(&status->followers);
     kafka_bus_free(status->bus);
     free(status->partitions);
     free(status->results_read);
     free(status->halts);
     readings_free(&status->readings);
     *status = (struct status){0};
+}
+
+enum outcome status_read_followers(struct status *status, struct error *err)
+{
+    return status_followers_read(&status->followers, status->bus, status->topics[TOPIC_STATE],
+                                 status->timeout_ms, err);
 }
 
 enum outcome status_read_ends(struct status *status, struct error *err)

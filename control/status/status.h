@@ -20,6 +20,7 @@
 #include "common/policy/verify/readings.h"
 #include "common/port/bus.h"
 #include "control/status/status_dead_letters.h"
+#include "control/status/status_followers.h"
 
 struct status_partition {
     int64_t low, high;   /* of the source topic */
@@ -60,6 +61,7 @@ struct status {
     int64_t control_read[1];   /* and of the control topic's only one */
     struct status_halt *halts; /* per partition: the last one told */
     struct status_dead_letters dead;
+    struct status_followers followers;
     struct readings readings;
     uint64_t readings_beyond;                      /* that had no room */
     int64_t settled_round;                         /* of the last receipt of records that waited */
@@ -100,6 +102,9 @@ MUST_USE enum outcome status_read_receipts(struct status *status, struct error *
 MUST_USE enum outcome status_read_dead_letters(struct status *status, struct error *err);
 /* status_oldest.c: since when the oldest message waits that is not committed; asked of Kafka. */
 MUST_USE enum outcome status_read_oldest(struct status *status, struct error *err);
+
+/* Reads what is new of those that follow without an end. */
+MUST_USE enum outcome status_read_followers(struct status *status, struct error *err);
 
 /* NULL: the partition is not halted. */
 const struct halted *status_halted(const struct status *status, int32_t partition);

@@ -13,11 +13,13 @@
 #include "producer/follow/follow_files.h"
 #include "producer/follow/follow_moves.h"
 #include "producer/follow/follow_read.h"
+#include "producer/follow/follow_told.h"
 
 #define WAIT_MS 200 /* reports and signals are looked after so often */
 /* Listing many files for one that changes may take a fifth of a core, no more: so many times as
  * long as it took nothing is listed again, but for the scans. */
 #define RESTS 4
+#define COUNT_RESTS 50
 
 struct follow {
     struct producer *producer;
@@ -33,6 +35,10 @@ struct follow {
     size_t uncovered; /* files known that are none of the sources' */
     uint64_t rest_until_ms;
     unsigned waiting_scans; /* in a row, with files whose news could not be read */
+    struct follow_told *told;
+    uint64_t changed_ms; /* the oldest change that nobody has looked at; 0: none */
+    uint64_t records;    /* known when they were counted, */
+    uint64_t counted_changes, count_until_ms; /* after so many changes, and not again before */
 };
 
 enum outcome follow_collect(struct producer *producer, struct error *err)
@@ -317,12 +323,80 @@ static void forget_given(struct follow *follow)
         forget_below(follow, given->items[i]);
 }
 
+/* ---- what is told ---- */
+
+/* Counting looks at every record: only when some changed, and for a small share of the time. */
+static void count_records(struct follow *follow)
+{
+    struct error err;
+    uint64_t began_ms = clock_monotonic_ms();
+    uint64_t changes = follow->reader.upserts + follow->reader.deletes + 1;
+    if (changes == follow->counted_changes || began_ms < follow->count_until_ms)
+        return;
+    if (follow_state_count(follow->state, &follow->records, &err) != OUT_OK)
+        producer_fail(follow->producer, &err);
+    follow->counted_changes = changes;
+    uint64_t now_ms = clock_monotonic_ms();
+    follow->count_until_ms = now_ms + COUNT_RESTS * (now_ms - began_ms);
+}
+
+static void tell(struct follow *follow, bool ended)
+{
+    uint64_t problems = 0, unread = 0, now_ms = clock_monotonic_ms();
+    for (size_t i = 0; i < follow->arguments->count; i++)
+        problems += follow->said[i];
+    for (size_t i = 0; i < follow->files.count; i++) {
+        problems += follow->files.items[i]->reported;
+        unread += follow->files.items[i]->unread;
+    }
+    const struct follow_standing standing = {
+        .files = follow->producer->files.count,
+        .records = follow->records,
+        .upserts = follow->reader.upserts,
+        .deletes = follow->reader.deletes,
+        .unread = unread,
+        .problems = problems,
+        .behind_ms = follow->changed_ms ? now_ms - follow->changed_ms : 0,
+        .last_change_ms = follow->reader.last_change_ms,
+        .ended = ended,
+    };
+    follow_told_say(follow->told, &standing);
+}
+
+/* In the middle of a reading the records are as they were counted before it. */
+static void on_breath(void *owner)
+{
+    struct follow *follow = owner;
+    if (follow_told_is_due(follow->told))
+        tell(follow, false);
+}
+
+static void open_told(struct follow *follow)
+{
+    follow->told = follow_told_open(follow->producer);
+    follow->changed_ms = clock_monotonic_ms(); /* the first scan is to come */
+    follow->producer->on_breath = on_breath;
+    follow->producer->breath_owner = follow;
+}
+
+static void close_told(struct follow *follow)
+{
+    follow->producer->on_breath = NULL;
+    if (follow->told) {
+        follow->count_until_ms = 0;
+        count_records(follow);
+        tell(follow, true);
+    }
+    follow_told_close(follow->told);
+}
+
 /* ---- start and end ---- */
 
 static void run(struct follow *follow)
 {
     struct producer *producer = follow->producer;
     scan_sources(follow, true); /* first: who holds what may have moved */
+    follow->changed_ms = 0;
     forget_given(follow);
     say_uncovered(follow);
     log_line(LOG_INFO, "follow.waiting", "files=%zu scan_ms=%" PRIu64, producer->files.count,
@@ -332,11 +406,16 @@ static void run(struct follow *follow)
         enum watch_wake wake = watch_wait(follow->watch, WAIT_MS);
         bus_sender_poll(producer->sender, 0); /* no progress is shown while nothing moves */
         changed = changed || wake == WATCH_CHANGED;
+        if (wake == WATCH_CHANGED && !follow->changed_ms)
+            follow->changed_ms = clock_monotonic_ms();
         bool due = changed && clock_monotonic_ms() >= follow->rest_until_ms;
         if ((wake == WATCH_SCAN || due) && !producer_must_stop(producer)) {
             changed = false;
             scan_sources(follow, wake == WATCH_SCAN);
+            follow->changed_ms = 0;
         }
+        count_records(follow);
+        on_breath(follow);
         log_flush();
     }
     log_line(LOG_INFO, "follow.stopped", "upserts=%" PRIu64 " deletes=%" PRIu64,
@@ -356,6 +435,7 @@ void follow_sources(struct producer *producer)
         outcome = watch_open(settings->scan_ms, &follow.watch, &err);
     if (outcome == OUT_OK) {
         version_observe(&producer->file_clock, follow_state_bound(follow.state));
+        open_told(&follow);
         follow_reader_init(&follow.reader, producer, follow.state);
         outcome = follow_state_mapped(follow.state, &producer->mappings, &err);
     }
@@ -365,6 +445,7 @@ void follow_sources(struct producer *producer)
         run(&follow);
     else
         producer_fail(producer, &err);
+    close_told(&follow);
     for (size_t i = 0; i < follow.files.count; i++)
         follow.files.items[i]->listed = false;
     forget_lost(&follow);

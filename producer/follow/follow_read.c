@@ -163,6 +163,7 @@ void follow_reader_init(struct follow_reader *reader, struct producer *producer,
     *reader = (struct follow_reader){.producer = producer,
                                      .state = state,
                                      .scan_ms = producer->settings->scan_ms,
+                                     .last_change_ms = -1,
                                      .gate = {.ask = on_record, .refuse = on_refused}};
     reader->gate.owner = reader;
 }
@@ -295,9 +296,10 @@ static enum outcome store(struct follow_reader *reader, const struct follow_know
     return follow_state_commit_sent(reader->state, err) == OUT_OK ? OUT_RETRY : OUT_FATAL;
 }
 
-static void say(const char *what, const char *path, const struct follow_counts *counts,
-                uint64_t left)
+static void say(struct follow_reader *reader, const char *what, const char *path,
+                const struct follow_counts *counts, uint64_t left)
 {
+    reader->last_change_ms = clock_unix_ms();
     log_quoted(LOG_INFO, what, "path", path,
                "records=%" PRIu64 " upserts=%" PRIu64 " deletes=%" PRIu64 " left=%" PRIu64,
                counts->seen, counts->upserts - left, counts->deletes, left);
@@ -329,7 +331,7 @@ static enum outcome apply(struct follow_reader *reader, struct followed *file,
     enum outcome outcome = store(reader, known, false, &left, err);
     bool stored = outcome == OUT_OK || (outcome == OUT_RETRY && left > 0);
     if (stored && counts->upserts + counts->deletes > left)
-        say("follow.produced", file->path, counts, left);
+        say(reader, "follow.produced", file->path, counts, left);
     return outcome;
 }
 
@@ -512,7 +514,7 @@ static void delete_file(struct follow_reader *reader, struct followed *file,
     if (outcome == OUT_OK)
         outcome = store(reader, known, true, &left, &err);
     if (outcome == OUT_OK)
-        say("follow.deleted", file->path, &counts, left);
+        say(reader, "follow.deleted", file->path, &counts, left);
     finish_scan(reader, outcome, &err);
     if (outcome == OUT_OK)
         (void)come_back(reader, file); /* what comes under this name is a file like any other */

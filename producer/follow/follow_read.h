@@ -23,6 +23,7 @@ struct follow_reader {
     struct error why;
     uint64_t upserts, deletes; /* of all readings, for people */
     uint64_t reading_ms;       /* spent in files that had news */
+    int64_t last_change_ms;    /* something was produced then, Unix time; -1: nothing yet */
 };
 
 void follow_reader_init(struct follow_reader *reader, struct producer *producer,

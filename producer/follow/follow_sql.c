@@ -52,6 +52,7 @@ static const char *const TEXTS[STATEMENTS] = {
                        "(SELECT file FROM temp.unfollowed) AND NOT EXISTS (SELECT 1 FROM record "
                        "AS o WHERE o.key = r.key AND NOT o.deleted AND o.file NOT IN (SELECT file "
                        "FROM temp.unfollowed))",
+    [SQL_COUNT] = "SELECT count(*) FROM record WHERE NOT deleted",
     [SQL_ADD_FILE] = "INSERT INTO file (path, gone) VALUES (?1, 1)",
     [SQL_SEE] = "INSERT INTO temp.seen VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (key) DO UPDATE SET "
                 "digest = ?2, version = ?3, ordinal = ?4, own = ?5 WHERE NOT ?5 OR ?3 >= version",

@@ -21,6 +21,7 @@ enum statement {
     SQL_PATHS,
     SQL_UNFOLLOW,
     SQL_UNFOLLOWED,
+    SQL_COUNT,
     SQL_ADD_FILE,
     SQL_SEE,
     SQL_OLD,

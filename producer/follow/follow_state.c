@@ -280,12 +280,23 @@ enum outcome follow_state_follow(struct follow_state *state, int64_t id, struct 
     return follow_sql_run(state, SQL_FOLLOW, VALUES(NUMBER(id)), err);
 }
 
-enum outcome follow_state_unfollowed(struct follow_state *state, uint64_t *records,
-                                     struct error *err)
+static enum outcome read_count(struct follow_state *state, enum statement which, uint64_t *records,
+                               struct error *err)
 {
     sqlite3_stmt *row;
-    enum outcome outcome = follow_sql_get(state, SQL_UNFOLLOWED, NO_VALUES, &row, err);
+    enum outcome outcome = follow_sql_get(state, which, NO_VALUES, &row, err);
     *records = row ? (uint64_t)sqlite3_column_int64(row, 0) : 0;
     sqlite3_reset(row);
     return outcome;
+}
+
+enum outcome follow_state_unfollowed(struct follow_state *state, uint64_t *records,
+                                     struct error *err)
+{
+    return read_count(state, SQL_UNFOLLOWED, records, err);
+}
+
+enum outcome follow_state_count(struct follow_state *state, uint64_t *records, struct error *err)
+{
+    return read_count(state, SQL_COUNT, records, err);
 }

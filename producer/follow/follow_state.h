@@ -70,6 +70,9 @@ MUST_USE enum outcome follow_state_follow(struct follow_state *state, int64_t id
 /* How many records only unfollowed files hold. */
 MUST_USE enum outcome follow_state_unfollowed(struct follow_state *state, uint64_t *records,
                                               struct error *err);
+/* How many records are known, of each file its own. All of them are looked at. */
+MUST_USE enum outcome follow_state_count(struct follow_state *state, uint64_t *records,
+                                         struct error *err);
 
 /* A file known under another path that had this place. */
 struct follow_namesake {
