@@ -67,7 +67,7 @@ static void append_outages(struct json_out *out, const struct worker *worker)
     json_out_end(out);
 }
 
-/* What `run` sums of its workers: by the names of the same tables (run_numbers.c). */
+/* What `run` sums of its workers: by the names of the same tables (child_numbers.c). */
 static void append_numbers(struct json_out *out, const struct worker *worker)
 {
     uint64_t classes[WORK_COUNT] = {0};

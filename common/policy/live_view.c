@@ -1,7 +1,6 @@
 #include "common/policy/live_view.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 #include "common/base/text.h"
 #include "common/base/text_width.h"
@@ -14,7 +13,6 @@ enum {
     WIDE_SCREEN = 100,
     NORMAL_SCREEN = 60,
     NARROW_SCREEN = 36, /* below it there is no bar */
-    CAUSE_MIN = 12,     /* a cause cut to less says nothing */
 };
 
 /* The order of the lines on the screen. What matters least goes first where there is no room. */
@@ -185,27 +183,6 @@ static void make_machine(struct screen *screen, const struct live_state *state, 
     add(screen, LINE_MACHINE, part);
 }
 
-/* "PostgreSQL away 0:23, connection refused 127.0.0.1:5432; nothing is lost" */
-static void make_outage(struct screen *screen, enum outage_service service,
-                        const struct live_state *state, struct buf *part)
-{
-    static const char CALM[] = "; nothing is lost";
-    const struct outage *outage = &state->outages.of[service];
-    struct buf *out = &screen->lines[LINE_OUTAGE + (int)service];
-    buf_append_format(part, "%s%s away ", bar_cells(screen->width) ? "  " : "",
-                      outage_title(service));
-    outage_append_time(part, state->now_ms - outage->since_ms);
-    text_append_fit(out, buf_view(part), screen->width);
-    buf_reset(part);
-    int room = screen->width - text_width(buf_view(out)) - (int)strlen(CALM) - 2;
-    if (outage->cause[0] && room >= CAUSE_MIN) {
-        buf_append_text(out, ", ");
-        text_append_fit(out, bytes_text(outage->cause), room);
-    }
-    buf_append_text(part, CALM);
-    add(screen, LINE_OUTAGE + (int)service, part);
-}
-
 /* What is left out first where the terminal is low. */
 static const enum line BY_WEIGHT[LINES] = {
     LINE_WORK,
@@ -248,7 +225,9 @@ void live_view_append(struct buf *out, const struct live_state *state, int width
         make_machine(&screen, state, &part);
     for (int service = 0; service < OUTAGE_SERVICES; service++)
         if (state->outages.of[service].is_on)
-            make_outage(&screen, (enum outage_service)service, state, &part);
+            outage_append_line(&screen.lines[LINE_OUTAGE + service], &state->outages,
+                               (enum outage_service)service, state->now_ms,
+                               bar_cells(width) ? "  " : "", width);
     put_together(&screen, height, out);
     for (int line = 0; line < LINES; line++)
         buf_free(&screen.lines[line]);

@@ -6,6 +6,9 @@
 #include <string.h>
 
 #include "common/base/text.h"
+#include "common/base/text_width.h"
+
+enum { CAUSE_MIN = 12 }; /* columns: a cause cut to less says nothing */
 
 static const struct {
     const char *title, *word;
@@ -131,4 +134,41 @@ void outage_append_time(struct buf *out, uint64_t span_ms)
                           seconds / 60 % 60, seconds % 60);
     else
         buf_append_format(out, "%" PRIu64 ":%02" PRIu64, seconds / 60, seconds % 60);
+}
+
+void outage_append_line(struct buf *out, const struct outages *outages, enum outage_service service,
+                        uint64_t now_ms, const char *indent, int width)
+{
+    static const char CALM[] = "; nothing is lost";
+    const struct outage *outage = &outages->of[service];
+    struct buf part;
+    buf_init(&part, 1024);
+    buf_append_format(&part, "%s%s away ", indent, outage_title(service));
+    outage_append_time(&part, now_ms - outage->since_ms);
+    text_append_fit(out, buf_view(&part), width);
+    int room = width - text_width(buf_view(out)) - (int)strlen(CALM) - 2;
+    if (outage->cause[0] && room >= CAUSE_MIN) {
+        buf_append_text(out, ", ");
+        text_append_fit(out, bytes_text(outage->cause), room);
+    }
+    if (text_width(buf_view(out)) + (int)strlen(CALM) <= width)
+        buf_append_text(out, CALM);
+    buf_free(&part);
+}
+
+void outage_append_json(struct json_out *out, const struct outages *outages, uint64_t now_ms)
+{
+    json_out_list(out, "away");
+    for (int service = 0; service < OUTAGE_SERVICES; service++) {
+        const struct outage *outage = &outages->of[service];
+        if (!outage->is_on)
+            continue;
+        json_out_object(out, NULL);
+        json_out_text(out, "service", outage_word((enum outage_service)service));
+        json_out_text(out, "code", outage->code[0] ? outage->code : NULL);
+        json_out_text(out, "cause", outage->cause[0] ? outage->cause : NULL);
+        json_out_seconds(out, "away_seconds", now_ms - outage->since_ms);
+        json_out_end(out);
+    }
+    json_out_end(out);
 }

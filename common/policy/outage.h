@@ -12,6 +12,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/error.h"
+#include "common/base/json_out.h"
 
 enum outage_service {
     OUTAGE_KAFKA,
@@ -54,6 +55,12 @@ enum outage_change outage_see(struct outages *outages, enum outage_service servi
 /* The error's reason in a few words without control characters: of a refused connection what
  * refused and where, whatever client said it. */
 void outage_append_cause(struct buf *out, const struct error *err);
+/* "PostgreSQL away 0:23, connection refused 127.0.0.1:5432; nothing is lost", as far as it fits;
+ * one that is on. */
+void outage_append_line(struct buf *out, const struct outages *outages, enum outage_service service,
+                        uint64_t now_ms, const char *indent, int width);
+/* "away": the servers that somebody cannot reach, and since when; nothing is lost meanwhile. */
+void outage_append_json(struct json_out *out, const struct outages *outages, uint64_t now_ms);
 /* "0:23", "1:02:03". */
 void outage_append_time(struct buf *out, uint64_t span_ms);
 

@@ -25,57 +25,8 @@
 #include "common/policy/totals.h"
 #include "common/io/postgres/pg_load.h"
 #include "common/policy/backoff.h"
-#include "common/policy/verify/verify_next.h"
-#include "control/status/status.h"
-
-enum { RUN_WORKERS_MAX = 64, RUN_STREAMS = 3 };
-
-/* Also a child's place in run->children; workers go on from RUN_WORK. */
-enum run_role {
-    RUN_PRODUCE,
-    RUN_VERIFY,
-    RUN_WORK,
-};
-
-/* The last progress a child told; unused members are zero. */
-struct run_numbers {
-    uint64_t read, bytes, total_bytes, produce[PRODUCE_COUNT]; /* produce */
-    uint64_t taken, settled, work[WORK_COUNT];                 /* work */
-    uint64_t metrics[METRIC_COUNT];                            /* work */
-    uint64_t compared, total;                                  /* verify */
-    char next[VERIFY_NEXT_MAX];                                /* verify: what to type next */
-    struct outages away; /* work: what it cannot reach; since when nobody says */
-    bool told;           /* anything at all */
-    bool done;
-};
-
-struct run_stream {
-    struct run_child *child;
-    uv_pipe_t pipe;
-    struct buf line; /* of which the end has not come yet */
-    char room[65536];
-};
-
-struct run_child {
-    struct run *run;
-    enum run_role role;
-    uv_process_t process;
-    struct run_stream streams[RUN_STREAMS]; /* standard output, standard error, progress */
-    uv_pipe_t hold;                         /* its standard input, until it is let go */
-    bool is_held;
-    int open; /* handles not yet closed */
-    bool started, ended;
-    int code; /* exit code; 128 + the signal that ended it */
-    struct run_numbers numbers;
-};
-
-/* What all children told, summed. */
-struct run_sums {
-    uint64_t read, produce[PRODUCE_COUNT]; /* source records, and what became of them */
-    uint64_t taken, work[WORK_COUNT];      /* the same of the workers */
-    uint64_t metrics[METRIC_COUNT];
-    size_t workers, running; /* that were started; that have not ended */
-};
+#include "control/child/child_sums.h"
+#include "control/child/status_poll.h"
 
 /* What the last good poll saw. */
 struct run_seen {
@@ -109,12 +60,12 @@ enum run_phase {
 
 struct run {
     const struct settings *settings;
-    void (*on_child_end)(struct run *run, struct run_child *child); /* it has ended, and told all */
     const struct conf *conf;
     struct conf_list sources;
     uv_loop_t loop;
     uv_timer_t tick;
-    struct run_child *children; /* by run_role */
+    struct child_owner owner;
+    struct child *children; /* by child_role */
     size_t child_count;
     enum run_phase phase;
     enum exit_code code;
@@ -125,17 +76,9 @@ struct run {
     uint64_t moved_ms;                /* when the last progress was seen */
     uint64_t moved_committed;
 
-    /* polls: on a thread of the pool, as servers may be silent; the status is its own meanwhile */
-    struct status status;
-    uv_work_t poll;
-    bool polling;
-    uint64_t polled_ms; /* when the last one was over */
-    bool poll_is_last;  /* it began when everything was in the topic */
-    enum outcome poll_outcome;
-    struct error poll_err;
-    struct error poll_ends_err; /* of Kafka, where the store has failed before it was asked */
+    struct status_poll poll;
+    bool poll_is_last; /* it began when everything was in the topic */
     struct run_seen seen;
-    struct outages poll_away; /* since when is in `outages` */
 
     struct run_load load;
 
@@ -153,31 +96,9 @@ struct run {
     uint64_t rate_ms, rate_committed;
 };
 
-/* run_child.c */
-MUST_USE enum outcome run_child_start(struct run *run, struct run_child *child, struct error *err);
-void run_child_signal(struct run_child *child, int signal_number);
-/* A verifier starts held: it reads files, and no store until it is let go. Again: nothing. */
-void run_child_let_go(struct run_child *child);
-static inline bool run_child_is_running(const struct run_child *child)
-{
-    return child->started && !child->ended;
-}
-
-/* run_args.c */
-/* The child's command: "produce". */
-const char *run_role_name(enum run_role role);
-/* NULL-terminated, malloc'ed as one block list; freed by run_args_free. */
-char **run_args_make(const struct run *run, enum run_role role);
-/* *file: a file in memory with the rest of the child's arguments, each ended by a NUL, for
- * DROVER_ARGS_FD; the caller closes it; -1: there are none. OUT_FATAL DRV-X999. */
-MUST_USE enum outcome run_args_more(const struct run *run, enum run_role role, int *file,
-                                    struct error *err);
-void run_args_free(char **args);
-
-/* run_numbers.c */
-void run_numbers_parse(struct run_numbers *numbers, struct bytes json);
+/* run_sums.c */
 /* Of one moment, so that what is shown of it adds up. */
-void run_sum(const struct run *run, struct run_sums *sums);
+void run_sum(const struct run *run, struct child_sums *sums);
 
 /* run_load.c */
 /* Finishes first what an earlier run, or a finish, had begun to finish: until then the workers'

@@ -4,6 +4,7 @@
  */
 #include "common/io/answer.h"
 #include "common/io/clock.h"
+#include "control/child/child_args.h"
 #include "control/run/run.h"
 
 enum { EVERY_MS = 1000 };
@@ -13,8 +14,8 @@ static const char *const PHASES[] = {
     [RUN_STOPPING] = "stopping", [RUN_DONE] = "done",
 };
 
-static void append_produce(struct json_out *out, const struct run_numbers *numbers,
-                           const struct run_sums *sums)
+static void append_produce(struct json_out *out, const struct child_numbers *numbers,
+                           const struct child_sums *sums)
 {
     json_out_object(out, "produce");
     totals_append_json(out, &TOTALS_PRODUCE, sums->produce);
@@ -26,7 +27,7 @@ static void append_produce(struct json_out *out, const struct run_numbers *numbe
     json_out_end(out);
 }
 
-static void append_work(struct json_out *out, const struct run_sums *sums)
+static void append_work(struct json_out *out, const struct child_sums *sums)
 {
     json_out_object(out, "work");
     json_out_count(out, "workers", sums->workers);
@@ -45,29 +46,11 @@ static void append_topic(struct json_out *out, const struct run *run)
     json_out_end(out);
 }
 
-/* The servers that somebody cannot reach: nothing is lost meanwhile. */
-static void append_away(struct json_out *out, const struct run *run, uint64_t now_ms)
-{
-    json_out_list(out, "away");
-    for (int service = 0; service < OUTAGE_SERVICES; service++) {
-        const struct outage *outage = &run->outages.of[service];
-        if (!outage->is_on)
-            continue;
-        json_out_object(out, NULL);
-        json_out_text(out, "service", outage_word((enum outage_service)service));
-        json_out_text(out, "code", outage->code[0] ? outage->code : NULL);
-        json_out_text(out, "cause", outage->cause[0] ? outage->cause : NULL);
-        json_out_seconds(out, "away_seconds", now_ms - outage->since_ms);
-        json_out_end(out);
-    }
-    json_out_end(out);
-}
-
 static void append_numbers(struct json_out *out, const struct run *run)
 {
-    struct run_sums sums;
+    struct child_sums sums;
     run_sum(run, &sums);
-    append_produce(out, &run->children[RUN_PRODUCE].numbers, &sums);
+    append_produce(out, &run->children[CHILD_PRODUCE].numbers, &sums);
     append_work(out, &sums);
     append_topic(out, run);
 }
@@ -84,12 +67,12 @@ void run_json_tick(struct run *run)
     struct json_out *out = answer_body(answer);
     json_out_text(out, "phase", PHASES[run->phase]);
     append_numbers(out, run);
-    const struct run_numbers *verified = &run->children[RUN_VERIFY].numbers;
+    const struct child_numbers *verified = &run->children[CHILD_VERIFY].numbers;
     json_out_object(out, "verify");
     json_out_count(out, "compared", verified->compared);
     json_out_count(out, "total", verified->total);
     json_out_end(out);
-    append_away(out, run, now_ms);
+    outage_append_json(out, &run->outages, now_ms);
     json_out_seconds(out, "duration_seconds", now_ms - run->began_ms);
     json_out_real(out, "records_per_second", run->rate, 1);
     answer_next(answer);
@@ -107,11 +90,11 @@ static void append_children(struct json_out *out, const struct run *run)
 {
     json_out_list(out, "children");
     for (size_t i = 0; i < run->child_count; i++) {
-        const struct run_child *child = &run->children[i];
+        const struct child *child = &run->children[i];
         if (!child->started)
             continue;
         json_out_object(out, NULL);
-        json_out_text(out, "kind", run_role_name(child->role));
+        json_out_text(out, "kind", child_role_name(child->role));
         json_out_int(out, "exit_code", child->code);
         json_out_end(out);
     }

@@ -14,7 +14,7 @@
 #define TEXT_LIMIT 16384
 #define INDENT 11 /* below "  produce  " */
 
-static void append_worked(struct buf *out, const struct run *run, const struct run_sums *sums,
+static void append_worked(struct buf *out, const struct run *run, const struct child_sums *sums,
                           uint64_t end_ms, size_t width)
 {
     buf_append_text(out, "  work     ");
@@ -26,12 +26,12 @@ static void append_worked(struct buf *out, const struct run *run, const struct r
 }
 
 /* Whether records were refused, so that their codes stand above. */
-static bool names_codes(const struct run_sums *sums)
+static bool names_codes(const struct child_sums *sums)
 {
     return sums->produce[PRODUCE_REJECTED] || sums->work[WORK_DEAD] || sums->work[WORK_CONFLICT];
 }
 
-static void append_next(struct buf *out, const struct run *run, const struct run_sums *sums)
+static void append_next(struct buf *out, const struct run *run, const struct child_sums *sums)
 {
     if (run->failure[0])
         buf_append_format(out,
@@ -45,8 +45,8 @@ static void append_next(struct buf *out, const struct run *run, const struct run
         buf_append_text(out, "Next:  run the same command again: what is done stays done\n");
     else if (run->code == EXIT_OK)
         buf_append_text(out, "Next:  drover status\n");
-    else if (run->code == EXIT_DISCREPANCY && run->children[RUN_VERIFY].numbers.next[0])
-        buf_append_text(out, run->children[RUN_VERIFY].numbers.next);
+    else if (run->code == EXIT_DISCREPANCY && run->children[CHILD_VERIFY].numbers.next[0])
+        buf_append_text(out, run->children[CHILD_VERIFY].numbers.next);
     else if (run->code == EXIT_DISCREPANCY && !names_codes(sums))
         buf_append_text(out, "Next:  drover verify --show-values\n");
     else if (run->code == EXIT_DISCREPANCY)
@@ -57,7 +57,7 @@ static void append_next(struct buf *out, const struct run *run, const struct run
 void run_summary(struct run *run)
 {
     struct buf out;
-    struct run_sums sums;
+    struct child_sums sums;
     run_sum(run, &sums);
     uint64_t end_ms = clock_monotonic_ms();
     size_t width = terminal_text_width(STDERR_FILENO);

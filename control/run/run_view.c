@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 #include "common/io/clock.h"
-#include "common/io/log.h"
 #include "common/io/terminal.h"
 #include "common/policy/live_view.h"
+#include "control/child/child_away.h"
 #include "control/run/run.h"
 
 enum {
@@ -36,62 +36,13 @@ static void update_rate(struct run *run, uint64_t now_ms)
     }
 }
 
-/* ---- outages: seen by this process's own polls and by the workers */
-
-static const struct outage *find_away(const struct run *run, int service)
-{
-    if (run->poll_away.of[service].is_on)
-        return &run->poll_away.of[service];
-    const struct outage *last = NULL;
-    bool any = false;
-    for (size_t i = RUN_WORK; i < run->child_count; i++) {
-        const struct outage *away = &run->children[i].numbers.away.of[service];
-        bool runs = run_child_is_running(&run->children[i]);
-        if (runs && away->is_on)
-            return away;
-        any = any || runs;
-        last = away->is_on ? away : last;
-    }
-    /* only workers ask Redis: when they have ended nobody knows that it is back */
-    return service == OUTAGE_REDIS && !any ? last : NULL;
-}
-
-/* On a terminal the view says that a server is away. That it is back is said in any case. */
-static void say_change(const struct run *run, enum outage_service service,
-                       enum outage_change change, uint64_t now_ms)
-{
-    const struct outage *outage = &run->outages.of[service];
-    const char *event = outage_event(service, change);
-    struct buf span;
-    buf_init(&span, 64);
-    outage_append_time(&span, now_ms - outage->since_ms);
-    if (change == OUTAGE_BEGAN && !run->terminal) {
-        log_line(LOG_WARN, event, "code=%s cause=\"%s\" lost=nothing", outage->code, outage->cause);
-    } else if (change == OUTAGE_ENDED) {
-        log_line(LOG_INFO, event, "after=%s lost=nothing", buf_text(&span));
-    }
-    buf_free(&span);
-}
-
-static void update_outages(struct run *run, uint64_t now_ms)
-{
-    for (int service = 0; service < OUTAGE_SERVICES; service++) {
-        const struct outage *away = find_away(run, service);
-        enum outage_change change =
-            outage_see(&run->outages, (enum outage_service)service, away != NULL,
-                       away ? away->code : "", away ? away->cause : "", now_ms);
-        if (change != OUTAGE_SAME)
-            say_change(run, (enum outage_service)service, change, now_ms);
-    }
-}
-
 /* ---- drawing */
 
 static struct live_state state_of(const struct run *run, uint64_t now_ms)
 {
-    const struct run_child *producer = &run->children[RUN_PRODUCE];
-    const struct run_numbers *verified = &run->children[RUN_VERIFY].numbers;
-    struct run_sums sums;
+    const struct child *producer = &run->children[CHILD_PRODUCE];
+    const struct child_numbers *verified = &run->children[CHILD_VERIFY].numbers;
+    struct child_sums sums;
     run_sum(run, &sums);
     struct live_state state = {
         .now_ms = now_ms,
@@ -150,7 +101,8 @@ void run_view_draw(struct run *run)
 {
     uint64_t now_ms = clock_monotonic_ms();
     update_rate(run, now_ms);
-    update_outages(run, now_ms);
+    child_away_update(&run->outages, &run->poll.away, run->children, run->child_count,
+                      !run->terminal, now_ms);
     if (run->settings->quiet || run->answered)
         return;
     struct live_state state = state_of(run, now_ms);

@@ -1,71 +1,65 @@
+/* See the header. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "common/io/answer.h"
 #include "common/base/mem.h"
-#include "control/run/run.h"
+#include "control/child/child.h"
 
 extern char **environ;
 
 enum {
     LINE_LIMIT = 1 << 20,
-    STDIO_COUNT = 5, /* the last one only where there are more arguments */
-    PROGRESS = 2,    /* the third stream */
+    STDIO_COUNT = 5,        /* the last one only where there are more arguments */
+    WORKER_EXTRA_MS = 4000, /* a worker's stop beyond its drain (docs/architecture.md) */
+    PRODUCE_STOP_MS = 10000,
+    STOP_SLACK_MS = 3000,
 };
 
 static void on_handle_closed(uv_handle_t *handle)
 {
-    struct run_child *child = handle->data;
+    struct child *child = handle->data;
     child->open--;
     if (child->open == 0 && child->started) {
         child->ended = true;
-        child->run->on_child_end(child->run, child);
+        child->owner->on_end(child->owner->self, child);
     }
 }
 
 static void on_stream_closed(uv_handle_t *handle)
 {
-    struct run_stream *stream = handle->data;
+    struct child_pipe *stream = handle->data;
     buf_free(&stream->line);
     handle->data = stream->child;
     on_handle_closed(handle);
 }
 
-static void take_line(struct run_stream *stream)
+static void take_line(struct child_pipe *stream)
 {
-    struct run_child *child = stream->child;
-    if (stream == &child->streams[PROGRESS])
-        run_numbers_parse(&child->numbers, buf_view(&stream->line));
-    else if (stream == &child->streams[0] && child->run->settings->json)
-        answer_pass_on(child->run->settings->answer, buf_view(&stream->line));
+    struct child *child = stream->child;
+    enum child_stream which = (enum child_stream)(stream - child->streams);
+    if (which == CHILD_PROGRESS)
+        child_numbers_parse(&child->numbers, buf_view(&stream->line));
     else
-        run_view_print(child->run, buf_view(&stream->line));
+        child->owner->on_line(child->owner->self, child, which, buf_view(&stream->line));
     buf_reset(&stream->line);
-}
-
-/* The verifier's answer is ours: to standard output, as it is. */
-static void pass_on(struct run *run, const char *data, size_t size)
-{
-    run_view_end(run);
-    fwrite(data, 1, size, stdout);
-    fflush(stdout);
 }
 
 static void on_data(uv_stream_t *handle, ssize_t count, const uv_buf_t *buf)
 {
-    struct run_stream *stream = handle->data;
-    struct run_child *child = stream->child;
+    struct child_pipe *stream = handle->data;
+    struct child *child = stream->child;
     if (count < 0) {
         if (stream->line.size)
             take_line(stream);
         uv_close((uv_handle_t *)handle, on_stream_closed);
         return;
     }
-    if (child->role == RUN_VERIFY && stream == &child->streams[0]) {
-        pass_on(child->run, buf->base, (size_t)count);
+    if (child->is_raw && stream == &child->streams[CHILD_OUTPUT]) {
+        struct bytes output = {buf->base, (size_t)count};
+        child->owner->on_output(child->owner->self, child, output);
         return;
     }
     for (ssize_t i = 0; i < count; i++) {
@@ -78,12 +72,12 @@ static void on_data(uv_stream_t *handle, ssize_t count, const uv_buf_t *buf)
 
 static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
-    struct run_stream *stream = handle->data;
+    struct child_pipe *stream = handle->data;
     (void)suggested;
     *buf = uv_buf_init(stream->room, sizeof(stream->room));
 }
 
-void run_child_let_go(struct run_child *child)
+void child_let_go(struct child *child)
 {
     if (child->is_held)
         uv_close((uv_handle_t *)&child->hold, on_handle_closed);
@@ -92,9 +86,9 @@ void run_child_let_go(struct run_child *child)
 
 static void on_exit_status(uv_process_t *process, int64_t status, int signal_number)
 {
-    struct run_child *child = process->data;
+    struct child *child = process->data;
     child->code = signal_number ? 128 + signal_number : (int)status;
-    run_child_let_go(child);
+    child_let_go(child);
     uv_close((uv_handle_t *)process, on_handle_closed);
 }
 
@@ -118,23 +112,22 @@ static char **make_environment(bool held, bool more_arguments)
     return copy;
 }
 
-static void open_streams(struct run *run, struct run_child *child, uv_stdio_container_t *stdio)
+static void open_streams(struct child *child, uv_stdio_container_t *stdio)
 {
-    bool keyboard = child->role == RUN_PRODUCE;
-    stdio[0].flags = keyboard ? UV_INHERIT_FD : UV_IGNORE;
+    stdio[0].flags = child->has_keyboard ? UV_INHERIT_FD : UV_IGNORE;
     stdio[0].data.fd = STDIN_FILENO;
     if (child->is_held) {
-        uv_pipe_init(&run->loop, &child->hold, 0);
+        uv_pipe_init(child->owner->loop, &child->hold, 0);
         child->hold.data = child;
         stdio[0].flags = UV_CREATE_PIPE | UV_READABLE_PIPE;
         stdio[0].data.stream = (uv_stream_t *)&child->hold;
         child->open++;
     }
-    for (int i = 0; i < RUN_STREAMS; i++) {
-        struct run_stream *stream = &child->streams[i];
+    for (int i = 0; i < CHILD_STREAMS; i++) {
+        struct child_pipe *stream = &child->streams[i];
         stream->child = child;
         buf_init(&stream->line, LINE_LIMIT);
-        uv_pipe_init(&run->loop, &stream->pipe, 0);
+        uv_pipe_init(child->owner->loop, &stream->pipe, 0);
         stream->pipe.data = stream;
         stdio[i + 1].flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE;
         stdio[i + 1].data.stream = (uv_stream_t *)&stream->pipe;
@@ -142,22 +135,21 @@ static void open_streams(struct run *run, struct run_child *child, uv_stdio_cont
     }
 }
 
-/* A session of its own, so that Ctrl-C reaches this process alone, which ends things in order. */
-enum outcome run_child_start(struct run *run, struct run_child *child, struct error *err)
+enum outcome child_start(struct child *child, const struct child_owner *owner, char **args,
+                         int more, struct error *err)
 {
     uv_stdio_container_t stdio[STDIO_COUNT];
-    int more;
     memset(stdio, 0, sizeof(stdio));
-    if (run_args_more(run, child->role, &more, err) != OUT_OK)
-        return OUT_FATAL;
-    child->run = run;
+    child->owner = owner;
     child->process.data = child;
-    child->is_held = child->role == RUN_VERIFY;
-    open_streams(run, child, stdio);
+    child->started = child->ended = false;
+    child->code = 0;
+    child->numbers = (struct child_numbers){0};
+    open_streams(child, stdio);
     uv_process_options_t options = {
         .exit_cb = on_exit_status,
         .file = "/proc/self/exe",
-        .args = run_args_make(run, child->role),
+        .args = args,
         .env = make_environment(child->is_held, more >= 0),
         .flags = UV_PROCESS_DETACHED,
         .stdio_count = STDIO_COUNT - (more < 0),
@@ -166,14 +158,11 @@ enum outcome run_child_start(struct run *run, struct run_child *child, struct er
     stdio[STDIO_COUNT - 1].flags = UV_INHERIT_FD;
     stdio[STDIO_COUNT - 1].data.fd = more;
     child->open++;
-    int failed = uv_spawn(&run->loop, &child->process, &options);
-    run_args_free(options.args);
-    if (more >= 0)
-        close(more);
+    int failed = uv_spawn(child->owner->loop, &child->process, &options);
     free(options.env);
     if (failed) {
-        run_child_let_go(child);
-        for (int i = 0; i < RUN_STREAMS; i++)
+        child_let_go(child);
+        for (int i = 0; i < CHILD_STREAMS; i++)
             uv_close((uv_handle_t *)&child->streams[i].pipe, on_stream_closed);
         uv_close((uv_handle_t *)&child->process, on_handle_closed);
         enum outcome outcome =
@@ -182,14 +171,26 @@ enum outcome run_child_start(struct run *run, struct run_child *child, struct er
         return outcome;
     }
     child->started = true;
-    for (int i = 0; i < RUN_STREAMS; i++)
+    for (int i = 0; i < CHILD_STREAMS; i++)
         uv_read_start((uv_stream_t *)&child->streams[i].pipe, on_room, on_data);
     return OUT_OK;
 }
 
-void run_child_signal(struct run_child *child, int signal_number)
+void child_signal(struct child *child, int signal_number)
 {
     bool alive = child->started && !uv_is_closing((uv_handle_t *)&child->process);
     if (alive)
         uv_process_kill(&child->process, signal_number);
+}
+
+uint64_t child_stop_ms(uint64_t drain_ms)
+{
+    uint64_t worker_ms = drain_ms + WORKER_EXTRA_MS;
+    return (worker_ms > PRODUCE_STOP_MS ? worker_ms : PRODUCE_STOP_MS) + STOP_SLACK_MS;
+}
+
+void child_kill(const struct child *child)
+{
+    if (child_is_running(child))
+        kill(child->process.pid, SIGKILL);
 }

@@ -1,9 +1,4 @@
-/*
- * A child's command line: the flags this run was given, as far as the child's command takes them.
- * File and environment it reads by itself. Secrets have no flags, so none is handed on here.
- * Sources go through a file in memory (DROVER_ARGS_FD): there may be more than a command line of
- * the child's could hold, whose flags are longer than this run's words.
- */
+/* See the header. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,7 +8,7 @@
 #include <unistd.h>
 
 #include "common/base/mem.h"
-#include "control/run/run.h"
+#include "control/child/child_args.h"
 
 struct args {
     char **items; /* NULL-terminated */
@@ -88,18 +83,19 @@ static void add_field(struct args *args, const struct conf_field *field, const v
     add(args, text);
 }
 
-static void add_flags(struct args *args, const struct run *run, uint32_t command, struct buf *text)
+static void add_flags(struct args *args, const struct settings *settings, const struct conf *conf,
+                      uint32_t command, struct buf *text)
 {
     bool level_given = false;
-    for (size_t i = 0; i < run->conf->field_count; i++) {
-        const struct conf_field *field = &run->conf->fields[i];
-        bool given = run->conf->origins[i] == CONF_FROM_FLAG;
+    for (size_t i = 0; i < conf->field_count; i++) {
+        const struct conf_field *field = &conf->fields[i];
+        bool given = conf->origins[i] == CONF_FROM_FLAG;
         if (field->offset == offsetof(struct settings, log_level))
-            level_given = run->conf->origins[i] != CONF_FROM_DEFAULT;
+            level_given = conf->origins[i] != CONF_FROM_DEFAULT;
         if (given && field->flag && (field->commands & command))
-            add_field(args, field, (const char *)run->settings + field->offset, text);
+            add_field(args, field, (const char *)settings + field->offset, text);
     }
-    if (!level_given) /* this run's own view tells what their progress lines would */
+    if (!level_given) /* the parent's own view tells what their progress lines would */
         add_text(args, "--log-level=warn");
 }
 
@@ -115,24 +111,27 @@ static const struct {
     const char *name;
     uint32_t command;
 } ROLES[] = {
-    [RUN_PRODUCE] = {"produce", CMD_PRODUCE},
-    [RUN_WORK] = {"work", CMD_WORK},
-    [RUN_VERIFY] = {"verify", CMD_VERIFY},
+    [CHILD_PRODUCE] = {"produce", CMD_PRODUCE},
+    [CHILD_WORK] = {"work", CMD_WORK},
+    [CHILD_VERIFY] = {"verify", CMD_VERIFY},
 };
 
-const char *run_role_name(enum run_role role)
+const char *child_role_name(enum child_role role)
 {
     return ROLES[role].name;
 }
 
-char **run_args_make(const struct run *run, enum run_role role)
+char **child_args_make(const struct settings *settings, const struct conf *conf,
+                       enum child_role role, const char *more)
 {
     struct args args = {0};
     struct buf text;
     buf_init(&text, 1 << 20);
     add_text(&args, "drover");
     add_text(&args, ROLES[role].name);
-    add_flags(&args, run, ROLES[role].command, &text);
+    if (more)
+        add_text(&args, more);
+    add_flags(&args, settings, conf, ROLES[role].command, &text);
     buf_free(&text);
     return args.items;
 }
@@ -149,15 +148,16 @@ static enum outcome write_all(int file, const struct conf_list *sources, const c
     return ok ? OUT_OK : OUT_FATAL;
 }
 
-enum outcome run_args_more(const struct run *run, enum run_role role, int *file, struct error *err)
+enum outcome child_args_sources(const struct conf_list *sources, enum child_role role, int *file,
+                                struct error *err)
 {
     *file = -1;
     /* What came from standard input is gone: it is verified against the topic. */
-    if (role == RUN_WORK || (role == RUN_VERIFY && reads_standard_input(&run->sources)))
+    if (role == CHILD_VERIFY && reads_standard_input(sources))
         return OUT_OK;
     *file = memfd_create("drover-arguments", MFD_CLOEXEC);
-    bool ok = *file >= 0 && (role == RUN_VERIFY || write(*file, "--", 3) == 3) &&
-              write_all(*file, &run->sources, role == RUN_VERIFY ? "--source=" : "") == OUT_OK;
+    bool ok = *file >= 0 && (role == CHILD_VERIFY || write(*file, "--", 3) == 3) &&
+              write_all(*file, sources, role == CHILD_VERIFY ? "--source=" : "") == OUT_OK;
     if (ok)
         return OUT_OK;
     error_set(err, OUT_FATAL, ERR_INTERNAL, "the sources cannot be handed on");
@@ -168,7 +168,7 @@ enum outcome run_args_more(const struct run *run, enum run_role role, int *file,
     return OUT_FATAL;
 }
 
-void run_args_free(char **args)
+void child_args_free(char **args)
 {
     for (size_t i = 0; args[i]; i++)
         free(args[i]);

@@ -1,0 +1,30 @@
+#ifndef DROVER_CONTROL_CHILD_NUMBERS_H
+#define DROVER_CONTROL_CHILD_NUMBERS_H
+
+/* The last progress a child told on its descriptor 3, of whichever role; unused members are zero.
+ * Tolerant: a line that is none is nobody's fault worth stopping for. Pure. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/bytes.h"
+#include "common/policy/outage.h"
+#include "common/policy/totals.h"
+#include "common/policy/verify/verify_next.h"
+
+struct child_numbers {
+    uint64_t read, bytes, total_bytes, produce[PRODUCE_COUNT]; /* produce */
+    uint64_t taken, settled, work[WORK_COUNT];                 /* work */
+    uint64_t metrics[METRIC_COUNT];                            /* work */
+    uint64_t compared, total;                                  /* verify */
+    uint64_t discrepancies;
+    double upper;               /* verify --follow: since its book began; of the rate */
+    char next[VERIFY_NEXT_MAX]; /* verify: what to type next */
+    struct outages away;        /* work: what it cannot reach; since when nobody says */
+    bool told;                  /* anything at all */
+    bool done;
+};
+
+void child_numbers_parse(struct child_numbers *numbers, struct bytes json);
+
+#endif
