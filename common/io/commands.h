@@ -13,6 +13,11 @@
       "  drover run exports/*.json\n" \
       "  drover run --tenant acme carts.ndjson      all records belong to one tenant\n" \
       "  drover run --workers 4                     sources from drover.yaml\n") \
+    X(19, SHADOW, shadow, "[SOURCE…]", "follow, work and verify on this host, until it is told to end", \
+      "  drover shadow exports/\n" \
+      "  drover shadow --workers 4                  sources from drover.yaml\n" \
+      "  drover shadow --no-produce                 another host follows the sources\n" \
+      "  drover shadow --workers 0 --no-verify      only the sources are here\n") \
     X(14, REHEARSE, rehearse, "[SOURCE…]", "what a run would do, without any server", \
       "  drover rehearse exports/*.json\n" \
       "  drover rehearse --json --tenant acme storage.json\n") \

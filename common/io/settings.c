@@ -14,22 +14,23 @@
 #define WORD(name, word) word,
 
 enum {
-    ON_KAFKA = CMD_PRODUCE | CMD_WORK | CMD_VERIFY | CMD_RUN | CMD_STATUS | CMD_DOCTOR |
-               CMD_TOPICS | CMD_LOAD | CMD_DLQ | CMD_RESUME | CMD_REPLAY,
-    ON_MAPPINGS = CMD_PRODUCE | CMD_WORK | CMD_VERIFY | CMD_RUN | CMD_DOCTOR | CMD_CONFIG |
-                  CMD_SCHEMA | CMD_EXPORT | CMD_REBUILD | CMD_REHEARSE | CMD_SECRET | CMD_LOAD |
-                  CMD_DLQ | CMD_REPLAY,
-    ON_STORES = CMD_WORK | CMD_VERIFY | CMD_RUN | CMD_STATUS | CMD_DOCTOR | CMD_EXPORT | CMD_DLQ |
-                CMD_RESUME | CMD_REPLAY,
-    ON_KEYS = CMD_PRODUCE | CMD_VERIFY | CMD_RUN | CMD_EXPORT | CMD_SECRET | CMD_REHEARSE | CMD_DLQ,
-    READS_SOURCES = CMD_PRODUCE | CMD_VERIFY | CMD_RUN | CMD_REHEARSE,
-    ON_GROUP =
-        CMD_WORK | CMD_VERIFY | CMD_RUN | CMD_STATUS | CMD_LOAD | CMD_DLQ | CMD_RESUME | CMD_REPLAY,
-    ROLES = CMD_PRODUCE | CMD_WORK | CMD_VERIFY | CMD_RUN | CMD_REHEARSE | CMD_REBUILD |
-            CMD_EXPORT | CMD_REPLAY,
-    PRODUCES = CMD_PRODUCE | CMD_RUN | CMD_REHEARSE,
-    WORKS = CMD_WORK | CMD_RUN | CMD_REPLAY,
-    VERIFIES = CMD_VERIFY | CMD_RUN,
+    ON_KAFKA = CMD_PRODUCE | CMD_WORK | CMD_VERIFY | CMD_RUN | CMD_SHADOW | CMD_STATUS |
+               CMD_DOCTOR | CMD_TOPICS | CMD_LOAD | CMD_DLQ | CMD_RESUME | CMD_REPLAY,
+    ON_MAPPINGS = CMD_PRODUCE | CMD_WORK | CMD_VERIFY | CMD_RUN | CMD_SHADOW | CMD_DOCTOR |
+                  CMD_CONFIG | CMD_SCHEMA | CMD_EXPORT | CMD_REBUILD | CMD_REHEARSE | CMD_SECRET |
+                  CMD_LOAD | CMD_DLQ | CMD_REPLAY,
+    ON_STORES = CMD_WORK | CMD_VERIFY | CMD_RUN | CMD_SHADOW | CMD_STATUS | CMD_DOCTOR |
+                CMD_EXPORT | CMD_DLQ | CMD_RESUME | CMD_REPLAY,
+    ON_KEYS = CMD_PRODUCE | CMD_VERIFY | CMD_RUN | CMD_SHADOW | CMD_EXPORT | CMD_SECRET |
+              CMD_REHEARSE | CMD_DLQ,
+    READS_SOURCES = CMD_PRODUCE | CMD_VERIFY | CMD_RUN | CMD_SHADOW | CMD_REHEARSE,
+    ON_GROUP = CMD_WORK | CMD_VERIFY | CMD_RUN | CMD_SHADOW | CMD_STATUS | CMD_LOAD | CMD_DLQ |
+               CMD_RESUME | CMD_REPLAY,
+    ROLES = CMD_PRODUCE | CMD_WORK | CMD_VERIFY | CMD_RUN | CMD_SHADOW | CMD_REHEARSE |
+            CMD_REBUILD | CMD_EXPORT | CMD_REPLAY,
+    PRODUCES = CMD_PRODUCE | CMD_RUN | CMD_SHADOW | CMD_REHEARSE,
+    WORKS = CMD_WORK | CMD_RUN | CMD_SHADOW | CMD_REPLAY,
+    VERIFIES = CMD_VERIFY | CMD_RUN | CMD_SHADOW,
 };
 
 /* Secrets have no flag: a command line is readable by every user of the machine. */
@@ -73,7 +74,7 @@ static const struct conf_field FIELDS[] = {
     {"kafka.partitions", "partitions", 0, NULL, CONF_COUNT, AT(partitions), "0", 0, 10000, NULL,
      "N", "partitions the topics must have; 0 = any, and 12 for new ones", ON_KAFKA},
     {"kafka.replication", "replication", 0, NULL, CONF_COUNT, AT(replication), "0", 0, 100, NULL,
-     "N", "copies of each partition; 0 = the cluster's default", CMD_TOPICS | CMD_RUN},
+     "N", "copies of each partition; 0 = the cluster's default", CMD_TOPICS | CMD_RUN | CMD_SHADOW},
     {"kafka.group", "group", 0, NULL, CONF_TEXT, AT(group), NULL, 0, 0, NULL, "NAME",
      "consumer group of the workers (default PREFIX.MIGRATION.worker)", ON_GROUP},
     {"kafka.instance_id", "instance-id", 0, NULL, CONF_TEXT, AT(instance_id), NULL, 0, 0, NULL,
@@ -154,7 +155,7 @@ static const struct conf_field FIELDS[] = {
     {"produce.follow", "follow", 0, NULL, CONF_BOOL, AT(follow), NULL, 0, 0, NULL, NULL,
      "stay, and produce what is added, changed and deleted", CMD_PRODUCE},
     {"produce.scan", "scan", 0, NULL, CONF_MILLIS, AT(scan_ms), "10s", 100, 86400000, NULL, "TIME",
-     "with --follow: look at every source at least this often", CMD_PRODUCE},
+     "with --follow: look at every source at least this often", CMD_PRODUCE | CMD_SHADOW},
     {"produce.forget", "forget", 0, NULL, CONF_LIST, AT(forget), NULL, 0, 0, NULL, "PATH",
      "with --follow: this file or folder, which is not there, is gone for good", CMD_PRODUCE},
 
@@ -267,6 +268,12 @@ static const struct conf_field FIELDS[] = {
 
     {"run.workers", "workers", 0, NULL, CONF_COUNT, AT(workers), "2", 1, 64, NULL, "N",
      "workers on this host", CMD_RUN},
+    {"shadow.workers", "workers", 0, NULL, CONF_COUNT, AT(shadow_workers), "2", 0, 64, NULL, "N",
+     "workers on this host; 0 = they run elsewhere", CMD_SHADOW},
+    {"shadow.produce", "produce", 0, NULL, CONF_BOOL, AT(shadow_produce), "true", 0, 0, NULL, NULL,
+     "another host follows the sources", CMD_SHADOW},
+    {"shadow.verify", "verify", 0, NULL, CONF_BOOL, AT(shadow_verify), "true", 0, 0, NULL, NULL,
+     "another host verifies what is committed", CMD_SHADOW},
     {"load", "load", 0, NULL, CONF_CHOICE, AT(load), "upsert", 0, 0, "upsert|bulk|auto", "WAY",
      "how empty tables are filled; auto: bulk those that this run makes", CMD_RUN},
 

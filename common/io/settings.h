@@ -158,7 +158,9 @@ struct settings {
     const char *allow; /* none|widen: changes of the tables that are made only when allowed */
 
     /* run */
-    uint64_t workers; /* default 2 */
+    uint64_t workers;                   /* default 2 */
+    uint64_t shadow_workers;            /* default 2; 0: none on this host */
+    bool shadow_produce, shadow_verify; /* on this host */
     const char *load; /* upsert|bulk|auto: how empty tables are filled (pg_load.h) */
 
     /* output */

@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# drover shadow: a part that is killed comes back, one that fails ends all with its exit code, SIGTERM ends them in order, and what
+# leaves no part to run is refused. (The long form with the verifier is test_shadow.sh.)
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/shadow_lib.sh"
+
+children() { pgrep -P "$SHADOW" -f "drover $1" || true; }
+runs() { [ "$(children "$1" | wc -l)" = "$2" ]; }
+start_shadow() {
+  "$DROVER" shadow --config "$WORK/drover.yaml" --json "$@" > "$WORK/shadow.json" 2> "$WORK/shadow.log" &
+  SHADOW=$!
+  PIDS+=("$SHADOW")
+}
+end_shadow() {
+  kill -TERM "$SHADOW"
+  expect_exit "$1" wait "$SHADOW"
+  equal "the last line" "$(tail -n 1 "$WORK/shadow.json" | jq -c '[.kind, .exit_code, .end]')" "[\"shadow\",$1,\"stopped\"]"
+  cp "$WORK/shadow.json" "$DROVER_TEST_DOCUMENTS/shadow.$SHADOW"
+}
+
+start_redis
+load --fill > "$WORK/fill.out"
+
+say "what is refused"
+expect_exit 2 drover shadow --no-produce --workers 0 --no-verify 2> "$WORK/refused.log"
+has "$WORK/refused.log" "no part would run on this host"
+expect_exit 2 drover shadow --storage memory 2> "$WORK/memory.log"
+
+say "its parts are killed, again and again"
+start_shadow --no-verify
+wait_until 90 is_same
+for round in 1 2 3; do
+  before=$(grep -c shadow.restart "$WORK/shadow.log" || true)
+  kill -KILL $(children produce) $(children work)
+  restarted() { [ "$(grep -c shadow.restart "$WORK/shadow.log")" -gt "$before" ]; }
+  wait_until 30 restarted
+  wait_until 60 runs produce 1
+  wait_until 60 runs work 2
+  load --rate 40 --for 1 --seed "$round" > "$WORK/load.out"
+done
+wait_until 90 is_same
+wait_until 90 is_drained
+told() { jq -e 'select(.kind == "shadow_progress") | .work.restarts >= 6 and .produce.restarts >= 3' "$WORK/shadow.json" | grep -q true; }
+wait_until 60 told
+PARTS=$(children produce; children work)
+end_shadow 0
+for pid in $PARTS; do ! kill -0 "$pid" 2> /dev/null || fail "a part of it still runs"; done
+equal "how its parts ended" "$(tail -n 1 "$WORK/shadow.json" | jq -c '.children | map([.kind, .exit_code])')" '[["produce",143],["work",0],["work",0]]'
+
+say "the workers elsewhere, the follower here"
+start_worker A
+start_shadow --no-verify --workers 0
+load --rate 40 --for 2 --seed 9 > "$WORK/load.out"
+wait_until 90 is_same
+end_shadow 0
+stop_worker A
+
+say "a part that fails ends all of it"
+start_shadow --no-verify
+wait_until 60 runs produce 1
+wait_until 60 is_same
+expect_exit 1 "$DROVER" shadow --no-verify --workers 1 --config "$WORK/drover.yaml" > "$WORK/other.out" 2> "$WORK/other.log" # the state is the first one's
+has "$WORK/other.log" "shadow ended: drover produce failed"
+end_shadow 0
+say done
