@@ -174,7 +174,7 @@ const filled = counts.changes;
 const forMs = given.fill ? 0 : Number(given.for) * 1000;
 while (!ended && Date.now() - began < forMs) {
   const due = ((Date.now() - began) * Number(given.rate)) / 1000;
-  while (counts.changes - filled < due) change();
+  while (counts.changes - filled < due && Date.now() - began < forMs) change();
   repair(false);
   await rest(TICK_MS);
 }

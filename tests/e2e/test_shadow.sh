@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# The long test of shadow replication: the example's application is changed 500 times a second, with deletes and bad records, while every
+# part of drover shadow is killed, PostgreSQL is restarted, Redis is emptied and killed. Then the rows are those of the files, and a full
+# pass finds nothing. Then rows and Redis keys are damaged in each way there is, and the pass names every one, and nothing else.
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/shadow_lib.sh"
+
+LOAD_S=25 RATE=500 EACH=2
+[ -z "${DROVER_TEST_FULL:-}" ] || LOAD_S=6600 EACH=5
+SEED=${SHADOW_SEED:-$RANDOM}
+RANDOM=$SEED
+say "seed $SEED"
+
+start_shadow() {
+  "$DROVER" shadow --no-verify --config "$WORK/drover.yaml" --log-level warn >> "$WORK/shadow.log" 2>&1 &
+  SHADOW=$!
+  PIDS+=("$SHADOW")
+}
+child() { pgrep -P "$SHADOW" -f "drover $1" | shuf -n 1 --random-source=<(yes "$RANDOM"); }
+commits() { [ "$(committed 2> /dev/null || echo 0)" -gt "$COMMITTED" ]; }
+full_pass() { drover verify --json --show-values --samples 100000 > "$WORK/report.json" 2> "$WORK/verify.log"; }
+
+# Each of them is followed by work that gets on.
+EVENTS=(follower worker shadow postgres redis_emptied redis_killed)
+happen() {
+  say "$1"
+  case $1 in
+    follower) kill -KILL "$(child produce)" ;;
+    worker) kill -KILL "$(child work)" ;;
+    shadow) kill -KILL "$SHADOW"; wait "$SHADOW" 2> /dev/null || true; start_shadow ;;
+    postgres) ./dev stack restart postgres >> "$WORK/restart.log" 2>&1 ;;
+    redis_emptied) redis FLUSHALL > "$WORK/flush.log" ;;
+    redis_killed) kill_redis; start_redis ;;
+  esac
+  COMMITTED=$(committed)
+  wait_until 90 commits
+}
+
+start_redis
+load --fill > "$WORK/fill.out"
+drover schema apply > "$WORK/schema.log" 2>&1
+start_shadow
+wait_until 90 is_same
+
+load --rate "$RATE" --for "$LOAD_S" --seed "$SEED" > "$WORK/load.out" &
+LOAD=$!
+PIDS+=("$LOAD")
+until_end=$(( SECONDS + LOAD_S ))
+for event in $(shuf -e "${EVENTS[@]}" --random-source=<(yes "$SEED")); do happen "$event"; done
+while [ "$SECONDS" -lt $(( until_end - 60 )) ]; do
+  happen "${EVENTS[RANDOM % ${#EVENTS[@]}]}"
+  read -rt $(( RANDOM % 20 + 1 )) <> <(:) || true
+done
+wait "$LOAD" || fail "the load ended with $?"
+ended=$SECONDS
+say "the load: $(cat "$WORK/load.out")"
+wait_until 240 is_same
+say "the tables are level $(( SECONDS - ended )) s after the load: $(cat "$WORK/same.out")"
+wait_until 60 is_drained
+wait_until 90 redis_is_level
+wait_until 90 has_sentinel
+
+say "a full pass after all of it: what was rejected and is put right stays told, nothing else"
+full_pass || true
+equal "differences that nobody made" "$(jq -c '[.samples[], .redis_samples[] | select(.verdict | IN("rejected", "dead_lettered", "resolved") | not)] | map([.verdict, .entity, .tenant, .id])' "$WORK/report.json")" '[]'
+equal "Redis" "$(jq -c '.redis | [.different, .stale, .target_newer, .missing, .extra, .unowned]' "$WORK/report.json")" '[0,0,0,0,0,0]'
+equal "records dead-lettered for good" "$(jq .counts.dead_lettered "$WORK/report.json")" 0
+
+say "damage"
+python3 tests/shadow/corrupt.py "$WORK/ledger" --each "$EACH" --seed "$SEED"
+expect_exit 5 full_pass
+python3 tests/shadow/check.py "$WORK/ledger" "$WORK/report.json" || fail "the full pass and the ledger differ"
+kill -TERM "$SHADOW"
+expect_exit 0 wait "$SHADOW"
+say done
