@@ -10,6 +10,7 @@
 #include "control/advice.h"
 #include "control/code_word.h"
 #include "producer/produce.h"
+#include "verifier/follow/follow.h"
 #include "verifier/verify.h"
 #include "worker/work.h"
 
@@ -45,6 +46,10 @@ enum exit_code verify_command(const struct invocation *invocation, struct error 
         return EXIT_USAGE;
     const struct settings *settings = &invocation->settings;
     struct buf next;
+    if (settings->verify_follow) {
+        answer_name(invocation->answer, "verify", "follow");
+        return verify_follow_main(settings, err);
+    }
     buf_init(&next, VERIFY_NEXT_MAX);
     enum exit_code code = verify_main(settings, &next, err);
     if (!settings->json && !settings->quiet)

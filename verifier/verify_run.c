@@ -5,8 +5,52 @@
 #include <stdlib.h>
 
 #include "common/base/mem.h"
+#include "common/io/clock.h"
+#include "common/io/key_file.h"
 #include "common/io/stores.h"
 #include "common/model/message/envelope.h"
+#include "common/policy/verify/verify_mask.h"
+
+#define KEY_MAX (64u << 10)
+#define RECORD_MAX (512u << 20)
+
+void verify_run_init_work(struct verify_run *run, const struct settings *settings)
+{
+    struct verify_report *report = &run->report;
+    run->settings = settings;
+    verify_report_init(report, (size_t)settings->samples, (size_t)settings->report_tenants);
+    report->show_values = settings->show_values;
+    verify_mask_draw_key(report);
+    report->migration = settings->migration;
+    report->group = settings->group;
+    report->topic = run->topics[TOPIC_SOURCE];
+    report->started_ms = clock_unix_ms();
+    judge_work_init(&run->judge);
+    arena_init(&run->arena, RECORD_MAX);
+    buf_init(&run->key, KEY_MAX);
+    buf_init(&run->id, KEY_MAX);
+}
+
+void verify_run_free_work(struct verify_run *run)
+{
+    judge_work_free(&run->judge);
+    arena_free(&run->arena);
+    buf_free(&run->key);
+    buf_free(&run->id);
+    verify_report_free(&run->report);
+}
+
+enum outcome verify_run_take_mask_key(struct verify_run *run, struct error *err)
+{
+    struct secret_ring ring;
+    bool present = false;
+    enum outcome outcome = key_file_load(run->settings, &ring, &present, err);
+    if (outcome != OUT_OK || !present)
+        return outcome;
+    secret_ring_report_key(&ring, run->report.mask_key);
+    secret_ring_wipe(&ring);
+    return OUT_OK;
+}
 
 struct diff_key verify_run_key(struct verify_run *run, struct bytes tenant, struct bytes entity,
                                struct bytes id)

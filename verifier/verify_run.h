@@ -114,6 +114,13 @@ struct verify_run {
     uint64_t held_ms; /* of options.hold, in which nothing was done */
 };
 
+/* What comparing one record with one row needs: the report with a mask key of its own, and memory.
+ * Of `run`, which is zeroed; settings outlive it. */
+void verify_run_init_work(struct verify_run *run, const struct settings *settings);
+void verify_run_free_work(struct verify_run *run);
+/* With a key file a record has the same hash in every report of the migration. */
+MUST_USE enum outcome verify_run_take_mask_key(struct verify_run *run, struct error *err);
+
 /* The key that a record is compared under. run->key is overwritten; `failed` when it is too long.
  */
 struct diff_key verify_run_key(struct verify_run *run, struct bytes tenant, struct bytes entity,

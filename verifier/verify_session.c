@@ -6,11 +6,9 @@
 
 #include "common/base/mem.h"
 #include "common/io/clock.h"
-#include "common/io/key_file.h"
 #include "common/io/mappings.h"
 #include "common/io/report_folder.h"
 #include "common/io/stores.h"
-#include "common/policy/verify/verify_mask.h"
 #include "common/policy/verify/verify_next.h"
 #include "verifier/actual.h"
 #include "verifier/expected.h"
@@ -21,8 +19,6 @@
 #include "verifier/source_check.h"
 #include "verifier/untaken.h"
 
-#define KEY_MAX (64u << 10)
-#define RECORD_MAX (512u << 20)
 #define MEMORY_MIN (16u << 20)
 #define FIRST_KEYS 4096 /* read_once: the table grows */
 
@@ -46,19 +42,6 @@ static enum outcome take_scope(struct verify_run *run, struct error *err)
     enum outcome outcome = scope_init(&run->scope, run->settings, &run->mappings, err);
     run->report.only_tenant = run->scope.tenant;
     return outcome;
-}
-
-/* With a key file a record has the same hash in every report of the migration. */
-static enum outcome take_mask_key(struct verify_run *run, struct error *err)
-{
-    struct secret_ring ring;
-    bool present = false;
-    enum outcome outcome = key_file_load(run->settings, &ring, &present, err);
-    if (outcome != OUT_OK || !present)
-        return outcome;
-    secret_ring_report_key(&ring, run->report.mask_key);
-    secret_ring_wipe(&ring);
-    return OUT_OK;
 }
 
 /* Before any work: what takes hours would end there. Who reads once has tried it. */
@@ -85,16 +68,9 @@ static void init_run(struct verify_run *run, const struct settings *settings,
 {
     struct verify_report *report = &run->report;
     bool quiet = options->read_once || settings->quiet || settings->plain;
-    run->settings = settings;
+    verify_run_init_work(run, settings);
     run->options = *options;
     run->memory_max = options->read_once ? settings->store_memory : settings->verify_memory;
-    verify_report_init(report, (size_t)settings->samples, (size_t)settings->report_tenants);
-    report->show_values = settings->show_values;
-    verify_mask_draw_key(report);
-    report->migration = settings->migration;
-    report->group = settings->group;
-    report->topic = run->topics[TOPIC_SOURCE];
-    report->started_ms = clock_unix_ms();
     report->memory_bytes = run->memory_max;
     report->passes = 1;
     diff_dead_init(&run->dead,
@@ -104,10 +80,6 @@ static void init_run(struct verify_run *run, const struct settings *settings,
                       options->read_once ? run->memory_max : VERIFY_UNTAKEN_SHARE(run->memory_max));
     history_init(run);
     report->readings = &run->readings;
-    judge_work_init(&run->judge);
-    arena_init(&run->arena, RECORD_MAX);
-    buf_init(&run->key, KEY_MAX);
-    buf_init(&run->id, KEY_MAX);
     verify_progress_init(&run->progress, options->read_once ? -1 : settings->progress_fd, quiet);
 }
 
@@ -229,9 +201,17 @@ enum outcome verify_session_open(const struct settings *settings,
                                  const struct verify_options *options,
                                  struct verify_session **session, struct error *err)
 {
-    static session_step *const STEPS[] = {
-        check_memory,   take_scope, try_report_folder, take_mask_key,    name_topics, take_mappings,
-        wait_for_store, open_store, take_ranges,       take_checkpoints, NULL};
+    static session_step *const STEPS[] = {check_memory,
+                                          take_scope,
+                                          try_report_folder,
+                                          verify_run_take_mask_key,
+                                          name_topics,
+                                          take_mappings,
+                                          wait_for_store,
+                                          open_store,
+                                          take_ranges,
+                                          take_checkpoints,
+                                          NULL};
     struct verify_session *made = mem_zeroed(1, sizeof *made);
     made->opened_ms = clock_monotonic_ms();
     init_run(&made->run, settings, options);
@@ -262,16 +242,12 @@ void verify_session_close(struct verify_session *session)
     free(run->pending);
     for (int kind = 0; kind < TOPIC_KINDS; kind++)
         free(run->cursors[kind].next);
-    judge_work_free(&run->judge);
     free(run->clocks);
     holes_free(&run->holes);
     pass_map_free(&run->pass_map);
-    arena_free(&run->arena);
-    buf_free(&run->key);
-    buf_free(&run->id);
     if (!run->options.mappings)
         mapping_set_free(&run->mappings);
-    verify_report_free(&run->report);
+    verify_run_free_work(run);
     free(session);
 }
 

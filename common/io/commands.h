@@ -32,7 +32,8 @@
       "  drover work --until-end                    stop when all there is is applied\n") \
     X(2, VERIFY, verify, "", "compare sources and stores, write the report", \
       "  drover verify --source 'exports/*.json'\n" \
-      "  drover verify                              against the source topic\n") \
+      "  drover verify                              against the source topic\n" \
+      "  drover verify --follow                     stay, and compare what workers commit\n") \
     X(4, STATUS, status, "", "where each partition stands, also when other hosts work", \
       "  drover status\n" \
       "  drover status --watch\n" \

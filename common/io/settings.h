@@ -132,6 +132,10 @@ struct settings {
     uint64_t samples;        /* per verdict, default 20 */
     uint64_t report_tenants; /* with problems, listed in report.json */
     const char *only_tenant; /* --only-tenant: the report's scope */
+    bool verify_follow;      /* goes on with what the workers commit */
+    const char *verify_id;   /* names this one among several; NULL: the host's name */
+    uint64_t follow_backlog; /* messages behind, above which a share is compared */
+    uint64_t suspect_ms;     /* what is wrong is looked at again for so long */
 
     /* export */
     const char *export_as; /* file|local_storage|map_dump */

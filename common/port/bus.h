@@ -105,6 +105,8 @@ struct bus_consumer_ops {
     void (*hold)(struct bus_consumer *consumer, bool held);
     void (*commit)(struct bus_consumer *consumer, const int32_t *partitions, const int64_t *offsets,
                    size_t count);
+    enum outcome (*committed)(struct bus_consumer *consumer, const int32_t *partitions,
+                              int64_t *offsets, size_t count, struct error *err);
     int64_t (*end)(struct bus_consumer *consumer, int32_t partition);
     int64_t (*begin)(struct bus_consumer *consumer, int32_t partition);
     void (*close)(struct bus_consumer *consumer, uint32_t wait_ms, void (*on_closed)(void *owner));
@@ -157,6 +159,16 @@ static inline void bus_consumer_commit(struct bus_consumer *consumer, const int3
                                        const int64_t *offsets, size_t count)
 {
     consumer->ops->commit(consumer, partitions, offsets, count);
+}
+
+/* How far the bus was told that the group is, -1: nobody said. For who keeps that nowhere else. It
+ * is asked, and that may block for 5 s: OUT_RETRY when nobody answers. */
+MUST_USE static inline enum outcome bus_consumer_committed(struct bus_consumer *consumer,
+                                                           const int32_t *partitions,
+                                                           int64_t *offsets, size_t count,
+                                                           struct error *err)
+{
+    return consumer->ops->committed(consumer, partitions, offsets, count, err);
 }
 
 /* End of a partition as last heard, -1 when not known. */

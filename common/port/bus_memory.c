@@ -764,6 +764,17 @@ static void commit(struct bus_consumer *base, const int32_t *numbers, const int6
     (void)count;
 }
 
+static enum outcome committed(struct bus_consumer *base, const int32_t *numbers, int64_t *offsets,
+                              size_t count, struct error *err)
+{
+    (void)base;
+    (void)numbers;
+    (void)err;
+    for (size_t i = 0; i < count; i++)
+        offsets[i] = -1;
+    return OUT_OK;
+}
+
 static int64_t end_of(struct bus_consumer *base, int32_t number)
 {
     return reading_of(consumer_of(base), number)->end;
@@ -790,9 +801,9 @@ static enum outcome open_consumer(struct bus *base, const char *name, const char
                                   const struct bus_consumer_events *events, void *owner,
                                   struct bus_consumer **out, struct error *err)
 {
-    static const struct bus_consumer_ops OPS = {start,        give_up,   pause_those,
-                                                resume_those, hold_back, commit,
-                                                end_of,       begin_of,  close_consumer};
+    static const struct bus_consumer_ops OPS = {start,     give_up,       pause_those, resume_those,
+                                                hold_back, commit,        committed,   end_of,
+                                                begin_of,  close_consumer};
     struct memory_topic *topic = find_topic(of(base), name);
     (void)group;
     *out = NULL;

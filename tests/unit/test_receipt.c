@@ -92,7 +92,7 @@ START_TEST(a_large_receipt_is_cut_into_parts)
     buf_init(&text, 1u << 20);
     for (int i = 0; i < 100; i++)
         rejects[i * 9].the_class = CLASS_CONFLICT;
-    uint64_t told = 0, seen_groups = 0, seen_rejects = 0, seen_dead = 0;
+    uint64_t told = 0, seen_groups = 0, seen_rejects = 0, seen_dead = 0, seen_told = 0;
     do {
         buf_reset(&text);
         receipt_append_part(&text, &receipt, MAX, &cursor);
@@ -114,6 +114,15 @@ START_TEST(a_large_receipt_is_cut_into_parts)
             seen_dead += dead.count;
             free(dead.offsets);
         }
+        struct receipt_told all;
+        ck_assert(!receipt_parse_told(buf_view(&text), BYTES_LITERAL("another"), &all));
+        ck_assert(receipt_parse_told(buf_view(&text), BYTES_LITERAL("g"), &all));
+        ck_assert(!all.tells_waiting);
+        for (size_t i = 0; i < all.count; i++)
+            ck_assert_int_eq(all.items[i].the_class,
+                             (all.items[i].offset - 10) % 9 ? CLASS_DEAD : CLASS_CONFLICT);
+        seen_told += all.count;
+        free(all.items);
         if (receipt_parse(buf_view(&text), &summary, &err) == OUT_OK)
             told += summary.counts[CLASS_APPLIED] + summary.counts[CLASS_DEAD];
         yyjson_doc_free(doc);
@@ -123,6 +132,37 @@ START_TEST(a_large_receipt_is_cut_into_parts)
     ck_assert_uint_eq(seen_groups, GROUPS);
     ck_assert_uint_eq(seen_rejects, REJECTS);
     ck_assert_uint_eq(seen_dead, REJECTS - 100);
+    ck_assert_uint_eq(seen_told, REJECTS);
+    buf_free(&text);
+}
+END_TEST
+
+/* Those that wait are told of by runs. */
+START_TEST(who_waits_is_told_by_runs)
+{
+    struct buf text;
+    struct receipt_told told;
+    struct receipt_cursor cursor = {0};
+    struct receipt_run runs[] = {{5, 2, CLASS_APPLIED}, {7, 3, CLASS_WAITING}, {10, 1, CLASS_DEAD}};
+    struct receipt_reject reject = {10, "DRV-V001", CLASS_DEAD};
+    const struct receipt receipt = {.group = BYTES_LITERAL("g"),
+                                    .first = 5,
+                                    .next = 11,
+                                    .rejects = &reject,
+                                    .reject_count = 1,
+                                    .runs = runs,
+                                    .run_count = 3};
+    buf_init(&text, 1u << 16);
+    receipt_append_part(&text, &receipt, 1u << 16, &cursor);
+    ck_assert(receipt_parse_told(buf_view(&text), BYTES_LITERAL("g"), &told));
+    ck_assert(told.tells_waiting);
+    ck_assert_uint_eq(told.count, 4);
+    ck_assert_int_eq(told.items[0].the_class, CLASS_DEAD);
+    for (int i = 1; i < 4; i++) {
+        ck_assert_int_eq(told.items[i].the_class, CLASS_WAITING);
+        ck_assert_int_eq(told.items[i].offset, 6 + i);
+    }
+    free(told.items);
     buf_free(&text);
 }
 END_TEST
@@ -214,6 +254,7 @@ static Suite *receipt_suite(void)
     tcase_add_test(tcase, a_loads_receipt_is_read_again_by_its_group);
     tcase_add_loop_test(tcase, a_receipt_with_runs_counts_from_any_offset, 0, 2);
     tcase_add_test(tcase, a_large_receipt_is_cut_into_parts);
+    tcase_add_test(tcase, who_waits_is_told_by_runs);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -23,6 +23,7 @@
           */
 #define POLL_MS 250
 #define BEGIN_MS 2000 /* where a partition begins */
+#define COMMITTED_MS 5000
 
 struct kafka_consumer {
     struct bus_consumer base;
@@ -310,6 +311,21 @@ static void commit_offsets(struct bus_consumer *base, const int32_t *partitions,
     rd_kafka_topic_partition_list_destroy(list);
 }
 
+static enum outcome ask_committed(struct bus_consumer *base, const int32_t *partitions,
+                                  int64_t *offsets, size_t count, struct error *err)
+{
+    struct kafka_consumer *consumer = (struct kafka_consumer *)base;
+    rd_kafka_topic_partition_list_t *list = list_of(consumer, partitions, NULL, count);
+    rd_kafka_resp_err_t code = rd_kafka_committed(consumer->client, list, COMMITTED_MS);
+    for (size_t i = 0; i < count; i++) {
+        bool told = !list->elems[i].err && list->elems[i].offset >= 0;
+        code = code ? code : list->elems[i].err;
+        offsets[i] = told ? list->elems[i].offset : -1;
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+    return kafka_classify(code, rd_kafka_err2str(code), consumer->topic, err);
+}
+
 static int64_t end_of(struct bus_consumer *base, int32_t partition)
 {
     struct kafka_consumer *consumer = (struct kafka_consumer *)base;
@@ -352,9 +368,9 @@ enum outcome kafka_consumer_open(uv_loop_t *loop, const struct settings *setting
                                  size_t count, const struct bus_consumer_events *events,
                                  void *owner, struct bus_consumer **out, struct error *err)
 {
-    static const struct bus_consumer_ops OPS = {start_reading, give_up,   pause_those,
-                                                resume_those,  hold_back, commit_offsets,
-                                                end_of,        begin_of,  close_consumer};
+    static const struct bus_consumer_ops OPS = {
+        start_reading,  give_up,       pause_those, resume_those, hold_back,
+        commit_offsets, ask_committed, end_of,      begin_of,     close_consumer};
     struct kafka_consumer *consumer = mem_new(sizeof *consumer);
     consumer->base.ops = &OPS;
     consumer->events = *events;

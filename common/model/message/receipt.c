@@ -324,6 +324,54 @@ bool receipt_parse_dead(struct bytes json, struct bytes group, struct receipt_de
     return false;
 }
 
+/* A run tells of at most as many records as a batch may have. */
+#define TOLD_RUN_MAX 100000
+
+static void add_told(struct receipt_told *told, size_t *room, int32_t partition, int64_t offset,
+                     enum record_class the_class)
+{
+    told->items = mem_grown(told->items, room, told->count + 1, sizeof *told->items);
+    told->items[told->count++] = (struct settled_item){partition, offset, the_class};
+}
+
+bool receipt_parse_told(struct bytes json, struct bytes group, struct receipt_told *told)
+{
+    size_t at, max, room = 0;
+    yyjson_val *item;
+    *told = (struct receipt_told){0};
+    yyjson_doc *doc = yyjson_read(json.data, json.size, 0);
+    yyjson_val *root = yyjson_doc_get_root(doc), *kind = yyjson_obj_get(root, "kind");
+    yyjson_val *runs = yyjson_obj_get(root, "runs"), *its_group = yyjson_obj_get(root, "group");
+    bool ours =
+        (yyjson_get_len(its_group) == 0 || yyjson_equals_strn(its_group, group.data, group.size)) &&
+        (yyjson_equals_str(kind, "batch") || yyjson_equals_str(kind, "batch_part"));
+    int32_t partition = (int32_t)yyjson_get_sint(yyjson_obj_get(root, "partition"));
+    yyjson_val *rejected = ours ? yyjson_obj_get(root, "rejected") : NULL;
+    yyjson_arr_foreach(rejected, at, max, item)
+    {
+        yyjson_val *its_class = yyjson_obj_get(item, "class");
+        for (int class = CLASS_CONFLICT; class <= CLASS_DEAD; class ++)
+            if (yyjson_equals_str(its_class, CLASS_NAMES[class]))
+                add_told(told, &room, partition, yyjson_get_sint(yyjson_obj_get(item, "offset")),
+                         (enum record_class) class);
+    }
+    told->tells_waiting = ours && yyjson_is_obj(runs);
+    yyjson_val *waiting = ours ? yyjson_obj_get(runs, CLASS_NAMES[CLASS_WAITING]) : NULL;
+    yyjson_arr_foreach(waiting, at, max, item)
+    {
+        int64_t first = yyjson_get_sint(yyjson_arr_get(item, 0));
+        uint64_t count = yyjson_get_uint(yyjson_arr_get(item, 1));
+        for (uint64_t i = 0; i < count && i < TOLD_RUN_MAX; i++)
+            add_told(told, &room, partition, first + (int64_t)i, CLASS_WAITING);
+    }
+    yyjson_doc_free(doc);
+    if (ours)
+        return true;
+    free(told->items);
+    *told = (struct receipt_told){0};
+    return false;
+}
+
 static void parse_batch(yyjson_val *root, struct receipt_summary *summary)
 {
     yyjson_val *counts = yyjson_obj_get(root, "counts");

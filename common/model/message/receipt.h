@@ -179,6 +179,17 @@ struct receipt_dead {
 /* False when it lists none, or is no such message of this group (one that names none is
  * everyone's). Caller frees the offsets. */
 MUST_USE bool receipt_parse_dead(struct bytes json, struct bytes group, struct receipt_dead *dead);
+/* What a message of a batch's receipt, its first or a further part, says of records one by one:
+ * which are dead-lettered or in conflict, and, in the first, which wait. */
+struct receipt_told {
+    struct settled_item *items;
+    size_t count;
+    bool tells_waiting; /* it has runs: those that wait are all in the list */
+};
+
+/* False when it is no such message of this group (one that names none is everyone's). Caller frees
+ * the items. */
+MUST_USE bool receipt_parse_told(struct bytes json, struct bytes group, struct receipt_told *told);
 /* Runs of a batch's records, for struct receipt: the records come in the order of their offsets;
  * `runs` has room for one each. */
 void receipt_add_run(struct receipt *receipt, int64_t offset, enum record_class the_class);

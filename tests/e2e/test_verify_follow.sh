@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# drover verify --follow beside producers and workers: what is committed is compared while it changes; a row that was damaged
+# is found and named; kills of workers and of the follower, and lost connections, are never taken for a discrepancy.
+. "$(dirname "$0")/lib.sh"
+
+prepare
+
+# start_follower NAME [OPTION…]: in the background; its lines go on in NAME.out
+start_follower() {
+  local name=$1
+  shift
+  "$DROVER" verify --follow --config "$WORK/drover.yaml" --log-format logfmt "$@" >> "$WORK/$name.out" 2>> "$WORK/$name.log" &
+  PIDS+=($!)
+  printf -v "${name}_PID" '%s' "$!"
+}
+# end_follower NAME EXIT: SIGTERM
+end_follower() {
+  local pid_name=${1}_PID status=0
+  kill -TERM "${!pid_name}"
+  wait "${!pid_name}" || status=$?
+  equal "exit code of the follower $1" "$status" "$2"
+}
+kill_follower() { local pid_name=${1}_PID; kill -9 "${!pid_name}"; wait "${!pid_name}" 2> /dev/null || true; }
+has_begun() { [ "$(grep -c follow.begun "$WORK/$1.log")" -ge "$2" ]; }
+# last NAME MEMBER: of its last document
+last() { tail -n 1 "$WORK/$1.out" | jq -r "$2"; }
+
+say "everything from the beginning, with superseded records and dead letters"
+generate 6000 10 1 "$WORK/one.ndjson"
+generate 6000 10 2 "$WORK/two.ndjson"
+echo '{"id":"bad","tenant":"t01","rev":1,"kind":"a word that is too long for it"}' > "$WORK/bad.ndjson"
+start_follower first --json
+wait_until 60 has_begun first 1
+start_worker worker
+drover produce "$WORK/one.ndjson" "$WORK/bad.ndjson" "$WORK/two.ndjson" > "$WORK/produce.log" 2>&1
+wait_until 120 is_drained
+compared_first() { [ "$(tail -n 1 "$WORK/first.out" | jq .behind)" = 0 ] && [ "$(last first .compared)" -ge 6000 ]; }
+wait_until 60 compared_first
+end_follower first 0
+equal "discrepancies" "$(last first .discrepancies)" 0
+equal "dead letters" "$(last first '.verdicts[] | select(.verdict == "dead-lettered") | .count')" 1
+equal "versions compared or superseded" "$(last first '[.verdicts[] | select(.verdict | IN("match", "superseded", "overtaken")) | .count] | add')" 12000
+equal "not compared" "$(last first .not_compared)" 0
+
+say "it goes on where the group was, and finds a row that somebody changed before it was looked at"
+psql "$ADMIN" -q <<'END'
+CREATE FUNCTION public.spoil() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF NEW.id = 'e7' THEN NEW.amount := 4711; END IF;
+  IF NEW.id = 'e8' THEN NEW.kind := 'other'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER spoil BEFORE INSERT OR UPDATE ON public.event FOR EACH ROW WHEN (NEW.isolation_key = 't03') EXECUTE FUNCTION public.spoil();
+END
+start_follower second --json
+wait_until 60 has_begun second 1
+generate 3000 10 3 "$WORK/three.ndjson"
+drover produce "$WORK/three.ndjson" > "$WORK/produce.log" 2>&1
+found() { [ "$(last second .discrepancies)" = 2 ] && [ "$(last second .behind)" = 0 ]; }
+wait_until 90 found
+end_follower second 5
+equal "different" "$(last second '.verdicts[] | select(.verdict == "different") | .count')" 2
+equal "match" "$(last second '.verdicts[] | select(.verdict == "match") | .count')" 2998
+psql "$ADMIN" -qc "DROP TRIGGER spoil ON public.event"
+
+say "continuous change, with kills of the worker and the follower, and lost connections"
+: > "$WORK/third.out"
+start_follower third --json
+wait_until 60 has_begun third 1
+for round in 4 5 6 7 8 9; do
+  generate 2000 10 "$round" "$WORK/round.ndjson"
+  drover produce "$WORK/round.ndjson" >> "$WORK/produce.log" 2>&1 &
+  PRODUCER=$!
+  case $round in
+    4|7) wait_until 60 has_committed $(( 13000 + 2000 * (round - 3) )); kill -9 "$worker_PID"; wait "$worker_PID" 2> /dev/null || true; start_worker worker ;;
+    5|8) kill_follower third; start_follower third --json; wait_until 60 has_begun third $(( round / 4 + 1 )) ;;
+    6) psql "$ADMIN" -qAtc "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = '$NAME' AND pid <> pg_backend_pid()" > /dev/null ;;
+  esac
+  wait "$PRODUCER" || fail "produce of round $round"
+done
+wait_until 120 is_drained
+third_is_level() { [ "$(last third .behind)" = 0 ] && [ "$(last third .suspects)" = 0 ] && [ "$(last third .compared)" -gt 0 ]; }
+wait_until 90 third_is_level
+end_follower third 0
+equal "discrepancies" "$(jq -s 'map(.discrepancies) | max' "$WORK/third.out")" 0
+stop_worker worker
+say done

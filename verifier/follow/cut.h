@@ -1,0 +1,57 @@
+#ifndef DROVER_VERIFIER_FOLLOW_CUT_H
+#define DROVER_VERIFIER_FOLLOW_CUT_H
+
+/*
+ * One step of the follower: a snapshot, the messages that receipts told of and that it has passed,
+ * the suspects whose time has come; their verdicts, as one page of the book.
+ *
+ *   due ranges ── source messages ─┐
+ *   suspects, those that waited ───┴► look ──► page: counts, positions, suspects, samples
+ *
+ * A step that fails changed nothing, and is done again. Blocking.
+ */
+
+#include "verifier/follow/receipt_intake.h"
+#include "verifier/follow/look.h"
+#include "verifier/follow/notes.h"
+#include "verifier/follow/share.h"
+#include "verifier/follow/suspects.h"
+#include "verifier/follow/tally.h"
+
+struct cut {
+    const struct settings *settings;
+    struct bus *bus;
+    struct receipt_intake *intake;
+    struct look *look;
+    struct suspects *suspects;
+    struct notes *notes;
+    struct share share;
+    struct tally tally;
+    bool is_ending; /* suspects alone are looked at */
+
+    /* of the step in hand */
+    struct bus_range *spans; /* by partition */
+    int64_t *reached;        /* by partition: offsets below were read */
+    struct version_clock *clocks;
+    struct settled_item *settled; /* those that are looked at now, sorted */
+    size_t settled_count;
+    struct arena arena; /* of the page */
+    struct follow_sample *samples;
+    size_t sample_count;
+    struct book_suspect *added, *removed;
+    size_t added_count, removed_count;
+};
+
+void cut_init(struct cut *cut);
+void cut_free(struct cut *cut);
+/* Whether there is anything to look at by now. */
+bool cut_is_due(const struct cut *cut, uint64_t now_ms);
+/* OUT_RETRY: a server is away (err->code says which); anything else is for good. */
+MUST_USE enum outcome cut_step(struct cut *cut, uint64_t now_ms, struct error *err);
+/* Ends those that are still open as not looked at again. Fails as the book does. */
+MUST_USE enum outcome cut_give_up_suspects(struct cut *cut, struct error *err);
+/* `ranges` of the source: what they no longer hold is not compared. Fails as the book does. */
+MUST_USE enum outcome cut_skip_gone(struct cut *cut, const struct bus_range *ranges, size_t count,
+                                    struct error *err);
+
+#endif

@@ -1,0 +1,407 @@
+/* See the header: the loop, the waiting for servers, the end. */
+#include "verifier/follow/follow.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <uv.h>
+
+#include "common/base/mem.h"
+#include "common/io/answer.h"
+#include "common/io/clock.h"
+#include "common/io/kafka/kafka_bus.h"
+#include "common/io/kafka/kafka_topics.h"
+#include "common/io/log.h"
+#include "common/io/stop.h"
+#include "common/io/stores.h"
+#include "common/policy/outage.h"
+#include "verifier/follow/cut.h"
+#include "verifier/follow/follow_view.h"
+#include "verifier/follow/start.h"
+
+#define TICK_MS 100
+#define STEP_MS 500   /* between two steps, unless there is much to do */
+#define RETRY_MS 1000 /* while a server is away */
+#define LINE_MS 10000
+#define END_MS (STOP_PATIENCE_MS * 3 / 4) /* for suspects, after the signal */
+#define CLOSE_MS 5000
+#define LINE_BYTES_MAX 4096
+
+struct follow {
+    const struct settings *settings;
+    uv_loop_t loop;
+    uv_timer_t timer;
+    struct bus *bus;
+    struct receipt_intake intake;
+    struct look *look;
+    struct notes notes;
+    struct suspects suspects;
+    struct cut cut;
+    struct outages outages;
+    uint64_t retry_ms, step_ms, line_ms; /* not before */
+    bool failed;
+    struct error failure;
+};
+
+/* ---- servers that are away --------------------------------------------------------------- */
+
+static bool can_wait(const struct error *err)
+{
+    return err->outcome == OUT_RETRY || err->code == ERR_PG_LOADING ||
+           err->code == ERR_REDIS_UNREACHABLE || err->code == ERR_PG_UNREACHABLE ||
+           err->code == ERR_KAFKA_UNREACHABLE;
+}
+
+static void see_away(struct follow *follow, const struct error *err)
+{
+    struct buf cause;
+    enum outage_service service = outage_service_of(err->code);
+    if (service == OUTAGE_SERVICES)
+        return;
+    buf_init(&cause, 1024);
+    outage_append_cause(&cause, err);
+    if (outage_see(&follow->outages, service, true, error_code_id(err->code), buf_text(&cause),
+                   clock_monotonic_ms()) == OUTAGE_BEGAN)
+        log_away(outage_event(service, OUTAGE_BEGAN), err);
+    buf_free(&cause);
+}
+
+static void see_back(struct follow *follow)
+{
+    for (int service = 0; service < OUTAGE_SERVICES; service++)
+        if (outage_see(&follow->outages, (enum outage_service)service, false, "", "",
+                       clock_monotonic_ms()) == OUTAGE_ENDED)
+            log_back(outage_event((enum outage_service)service, OUTAGE_ENDED), "waited_ms=%" PRIu64,
+                     clock_monotonic_ms() - follow->outages.of[service].since_ms);
+}
+
+static void fail(struct follow *follow, const struct error *err)
+{
+    if (!follow->failed)
+        follow->failure = *err;
+    follow->failed = true;
+}
+
+/* What came of a step: on, again in a moment, or never. */
+static void take_outcome(struct follow *follow, enum outcome outcome, const struct error *err)
+{
+    if (outcome == OUT_OK) {
+        see_back(follow);
+        return;
+    }
+    follow->retry_ms = clock_monotonic_ms() + RETRY_MS;
+    if (can_wait(err))
+        see_away(follow, err);
+    else
+        fail(follow, err);
+}
+
+/* ---- partitions -------------------------------------------------------------------------- */
+
+struct beginning {
+    int64_t *committed;
+    struct bus_range *results, *source;
+    size_t result_count, source_count;
+};
+
+/* The ends of the results first: what a receipt before them told of is below the checkpoint. */
+static enum outcome ask(struct follow *follow, struct beginning *beginning, struct error *err)
+{
+    const struct receipt_intake *intake = &follow->intake;
+    enum outcome outcome = bus_consumer_committed(
+        intake->consumer, intake->assigned, beginning->committed, intake->assigned_count, err);
+    if (outcome == OUT_OK)
+        outcome = bus_ranges(follow->bus, intake->topic, VERIFY_BUS_MS, &beginning->results,
+                             &beginning->result_count, err);
+    if (outcome == OUT_OK)
+        outcome = bus_ranges(follow->bus, follow->look->run.topics[TOPIC_SOURCE], VERIFY_BUS_MS,
+                             &beginning->source, &beginning->source_count, err);
+    if (outcome == OUT_OK)
+        outcome = look_begin(follow->look, err);
+    look_end(follow->look);
+    return outcome;
+}
+
+static void place(struct follow *follow, const struct beginning *beginning, size_t at,
+                  int64_t *results)
+{
+    int32_t number = follow->intake.assigned[at];
+    struct due *due = &follow->intake.partitions[number].due;
+    const struct book_position *known = &follow->notes.positions[number];
+    const struct start_known start = {
+        .book_results = known->results_next,
+        .book_position = known->verified,
+        .committed = beginning->committed[at],
+        .results_low = beginning->results[number].from,
+        .results_end = beginning->results[number].to,
+        .source_low = beginning->source[number].from,
+        .checkpoint = look_checkpoint(follow->look, number),
+    };
+    const struct start_place chosen = start_choose(&start);
+    due_free(due);
+    due_init(due, chosen.position, chosen.results);
+    *results = chosen.results;
+    if (chosen.lost)
+        log_line(LOG_WARN, "follow.lost", "partition=%d offsets=%" PRIu64, number, chosen.lost);
+}
+
+static void begin_partitions(struct follow *follow)
+{
+    struct error err = {0};
+    struct receipt_intake *intake = &follow->intake;
+    struct beginning beginning = {
+        .committed = mem_zeroed(intake->assigned_count, sizeof *beginning.committed)};
+    int64_t *results = mem_zeroed(intake->assigned_count, sizeof *results);
+    enum outcome outcome = ask(follow, &beginning, &err);
+    bool fits = beginning.result_count >= intake->count && beginning.source_count >= intake->count;
+    if (outcome == OUT_OK && !fits) {
+        outcome = error_set(&err, OUT_FATAL, ERR_KAFKA_PARTITIONS,
+                            "the topic has not as many partitions as that of the source");
+        error_where(&err, "%s", intake->topic);
+    }
+    for (size_t i = 0; outcome == OUT_OK && i < intake->assigned_count; i++)
+        place(follow, &beginning, i, &results[i]);
+    if (outcome == OUT_OK)
+        outcome = receipt_intake_begin(intake, results, &err);
+    if (outcome == OUT_OK)
+        log_line(LOG_INFO, "follow.begun", "partitions=%zu", intake->assigned_count);
+    take_outcome(follow, outcome, &err);
+    free(beginning.committed);
+    free(beginning.results);
+    free(beginning.source);
+    free(results);
+}
+
+/* What is open of them is looked at again all the same: that needs the rows alone. */
+static void on_revoked(void *owner)
+{
+    struct follow *follow = owner;
+    log_line(LOG_INFO, "follow.revoked", "partitions=%zu", follow->intake.assigned_count);
+}
+
+/* ---- what is told ------------------------------------------------------------------------ */
+
+static struct follow_numbers numbers_of(const struct follow *follow)
+{
+    struct follow_numbers numbers = {.total = follow->notes.total,
+                                     .backlog = receipt_intake_backlog(&follow->intake),
+                                     .suspects = follow->suspects.count,
+                                     .share = share_of(&follow->cut.share),
+                                     .outages = &follow->outages};
+    for (size_t i = 0; i < follow->intake.count; i++)
+        numbers.partitions += follow->intake.partitions[i].is_ours;
+    return numbers;
+}
+
+static void tell(struct follow *follow, bool is_last)
+{
+    const struct settings *settings = follow->settings;
+    const struct follow_numbers numbers = numbers_of(follow);
+    struct buf line;
+    if (settings->json) {
+        follow_view_append_json(answer_body(settings->answer), &numbers);
+        if (!is_last)
+            answer_next(settings->answer);
+        return;
+    }
+    if (settings->quiet && !is_last)
+        return;
+    buf_init(&line, LINE_BYTES_MAX);
+    follow_view_append_line(&line, &numbers);
+    printf("%s\n", buf_text(&line));
+    fflush(stdout);
+    buf_free(&line);
+}
+
+/* ---- the loop ---------------------------------------------------------------------------- */
+
+static void on_timer(uv_timer_t *timer)
+{
+    (void)timer;
+}
+
+/* What is gone from the topic cannot be compared any more. */
+static enum outcome skip_gone(struct follow *follow, struct error *err)
+{
+    struct bus_range *ranges = NULL;
+    size_t count = 0;
+    enum outcome outcome = bus_ranges(follow->bus, follow->look->run.topics[TOPIC_SOURCE],
+                                      VERIFY_BUS_MS, &ranges, &count, err);
+    if (outcome == OUT_OK)
+        outcome = cut_skip_gone(&follow->cut, ranges, count, err);
+    free(ranges);
+    return outcome;
+}
+
+static void step(struct follow *follow)
+{
+    struct error err = {0};
+    uint64_t now_ms = clock_monotonic_ms();
+    enum outcome outcome = cut_step(&follow->cut, now_ms, &err);
+    if (outcome != OUT_OK && err.code == ERR_KAFKA_OFFSET)
+        outcome = skip_gone(follow, &err);
+    take_outcome(follow, outcome, &err);
+    uint64_t backlog = receipt_intake_backlog(&follow->intake);
+    share_step(&follow->cut.share, backlog, follow->settings->follow_backlog);
+    follow->step_ms = clock_monotonic_ms() + (backlog > LOOK_MESSAGES_MAX ? 0 : STEP_MS);
+}
+
+static void turn(struct follow *follow)
+{
+    uv_run(&follow->loop, UV_RUN_ONCE);
+    uint64_t now_ms = clock_monotonic_ms();
+    struct receipt_intake *intake = &follow->intake;
+    if (intake->failed)
+        fail(follow, &intake->failure);
+    if (intake->is_away)
+        see_away(follow, &intake->failure);
+    if (follow->failed || now_ms < follow->retry_ms)
+        return;
+    if (intake->is_assigned && !intake->is_begun)
+        begin_partitions(follow);
+    else if (now_ms >= follow->step_ms && cut_is_due(&follow->cut, now_ms))
+        step(follow);
+}
+
+static void tell_sometimes(struct follow *follow)
+{
+    uint64_t now_ms = clock_monotonic_ms();
+    if (now_ms < follow->line_ms)
+        return;
+    follow->line_ms = now_ms + LINE_MS;
+    tell(follow, false);
+}
+
+/* What is open gets its looks, for a while. */
+static void finish(struct follow *follow)
+{
+    struct error err = {0};
+    uint64_t until_ms = clock_monotonic_ms() + END_MS;
+    follow->cut.is_ending = true;
+    while (!follow->failed && follow->suspects.count && clock_monotonic_ms() < until_ms &&
+           !stop_is_overdue()) {
+        uv_run(&follow->loop, UV_RUN_ONCE);
+        uint64_t now_ms = clock_monotonic_ms();
+        if (now_ms >= follow->retry_ms && suspects_next_ms(&follow->suspects) <= now_ms)
+            step(follow);
+    }
+    if (!follow->failed && follow->suspects.count &&
+        cut_give_up_suspects(&follow->cut, &err) != OUT_OK)
+        fail(follow, &err);
+}
+
+static void work(struct follow *follow)
+{
+    follow->line_ms = clock_monotonic_ms() + LINE_MS;
+    while (!follow->failed && !stop_signal()) {
+        turn(follow);
+        tell_sometimes(follow);
+        log_flush();
+    }
+    if (!follow->failed)
+        finish(follow);
+}
+
+/* ---- begin and end ----------------------------------------------------------------------- */
+
+static enum outcome check_store(const struct settings *settings, struct error *err)
+{
+    if (!store_of(settings)->in_process)
+        return OUT_OK;
+    return error_set(err, OUT_FATAL, ERR_USAGE,
+                     "storage memory is gone when its process has ended");
+}
+
+static enum outcome count_partitions(struct follow *follow, int32_t *count, struct error *err)
+{
+    char topic[TOPIC_NAME_SIZE];
+    const struct settings *settings = follow->settings;
+    enum outcome outcome =
+        topic_format(settings->prefix, settings->migration, TOPIC_SOURCE, topic, err);
+    if (outcome == OUT_OK)
+        outcome = bus_partition_count(follow->bus, topic, VERIFY_BUS_MS, count, err);
+    if (outcome == OUT_OK && *count == 0)
+        outcome = kafka_topics_no_migration(settings, err); /* names those there are */
+    return outcome;
+}
+
+static enum outcome open_parts(struct follow *follow, struct error *err)
+{
+    int32_t count = 0;
+    const struct settings *settings = follow->settings;
+    enum outcome outcome = check_store(settings, err);
+    if (outcome == OUT_OK)
+        outcome = count_partitions(follow, &count, err);
+    if (outcome == OUT_OK)
+        outcome = look_open(settings, (size_t)count, &follow->look, err);
+    if (outcome == OUT_OK)
+        outcome = notes_open(&follow->notes, settings, (size_t)count, err);
+    if (outcome == OUT_OK)
+        outcome = receipt_intake_open(&follow->intake, settings, follow->bus, (size_t)count, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    suspects_init(&follow->suspects, settings->suspect_ms);
+    follow->intake.on_revoked = on_revoked;
+    follow->intake.owner = follow;
+    follow->cut = (struct cut){.settings = settings,
+                               .bus = follow->bus,
+                               .intake = &follow->intake,
+                               .look = follow->look,
+                               .suspects = &follow->suspects,
+                               .notes = &follow->notes};
+    cut_init(&follow->cut);
+    return OUT_OK;
+}
+
+static void close_parts(struct follow *follow)
+{
+    uint64_t until_ms = clock_monotonic_ms() + CLOSE_MS;
+    receipt_intake_close(&follow->intake);
+    while (!follow->intake.is_closed && clock_monotonic_ms() < until_ms)
+        uv_run(&follow->loop, UV_RUN_ONCE);
+    uv_close((uv_handle_t *)&follow->timer, NULL);
+    uv_run(&follow->loop, UV_RUN_NOWAIT);
+    cut_free(&follow->cut);
+    receipt_intake_free(&follow->intake);
+    suspects_free(&follow->suspects);
+    notes_close(&follow->notes);
+    look_close(follow->look);
+    kafka_bus_free(follow->bus);
+    uv_loop_close(&follow->loop);
+}
+
+static enum exit_code result_of(const struct follow *follow)
+{
+    const struct follow_numbers numbers = numbers_of(follow);
+    bool is_match = follow_numbers_compared(&numbers) > 0 && follow_numbers_wrong(&numbers) == 0;
+    return is_match ? EXIT_OK : EXIT_DISCREPANCY;
+}
+
+enum exit_code verify_follow_main(const struct settings *settings, struct error *err)
+{
+    struct follow *follow = mem_new(sizeof *follow);
+    enum exit_code code = EXIT_OK;
+    follow->settings = settings;
+    signal(SIGPIPE, SIG_IGN);
+    stop_install();
+    uv_loop_init(&follow->loop);
+    uv_timer_init(&follow->loop, &follow->timer);
+    uv_timer_start(&follow->timer, on_timer, TICK_MS, TICK_MS);
+    follow->bus = kafka_bus_new(settings, &follow->loop);
+    kafka_bus_answer_within(follow->bus, VERIFY_BUS_MS);
+    if (open_parts(follow, err) != OUT_OK) {
+        code = error_code_exit(err->code);
+    } else {
+        work(follow);
+        tell(follow, true);
+        code = follow->failed ? error_code_exit(follow->failure.code) : result_of(follow);
+        if (follow->failed)
+            *err = follow->failure;
+    }
+    close_parts(follow);
+    free(follow);
+    return code;
+}

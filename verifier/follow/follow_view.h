@@ -1,0 +1,25 @@
+#ifndef DROVER_VERIFIER_FOLLOW_FOLLOW_VIEW_H
+#define DROVER_VERIFIER_FOLLOW_FOLLOW_VIEW_H
+
+/* What a follower says while it works, from its numbers. Pure. */
+
+#include "common/base/json_out.h"
+#include "common/policy/outage.h"
+#include "verifier/follow/notes.h"
+
+struct follow_numbers {
+    const uint64_t *total; /* by ROLLING_CLASSES */
+    uint64_t backlog, suspects;
+    double share;
+    size_t partitions; /* ours */
+    const struct outages *outages;
+};
+
+uint64_t follow_numbers_compared(const struct follow_numbers *numbers);
+uint64_t follow_numbers_wrong(const struct follow_numbers *numbers);
+/* One line, without its end. */
+void follow_view_append_line(struct buf *out, const struct follow_numbers *numbers);
+/* Members of an object that is open. */
+void follow_view_append_json(struct json_out *out, const struct follow_numbers *numbers);
+
+#endif
