@@ -47,7 +47,7 @@ struct rolling {
 };
 
 void rolling_init(struct rolling *rolling);
-/* Restores the time of an earlier one, before anything is added. */
+/* Restores the time of an earlier one, before anything is added; `total` is restored after that. */
 void rolling_resume(struct rolling *rolling, int64_t now_ms, int64_t shift_ms);
 /* Time goes on to that of the clock (Unix time). Returns the running minute. */
 int64_t rolling_step(struct rolling *rolling, int64_t unix_ms);
@@ -57,8 +57,6 @@ int64_t rolling_oldest(const struct rolling *rolling);
 /* Into a minute that is kept, and the total; of one that is not, into the total alone. `class`: a
  * verdict or a rolling_class. */
 void rolling_add(struct rolling *rolling, int64_t minute, unsigned class, uint64_t count);
-/* Counts of the total alone: of minutes that are forgotten, when it is restored. */
-void rolling_add_total(struct rolling *rolling, unsigned class, uint64_t count);
 void rolling_note(struct rolling *rolling, int64_t minute, const struct rolling_gauges *gauges);
 
 /* First minute of a window; the total's is INT64_MIN. */
