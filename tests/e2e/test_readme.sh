@@ -12,7 +12,7 @@ unset DROVER_MIGRATION
 printf -v PREFIX 't%05d' $(( $$ % 100000 )) # as long as the reader's: lines break where they do on the page
 export DROVER_KAFKA_PREFIX=$PREFIX DROVER_ADMIN_DATABASE_URL=$ADMIN TOUR=$WORK/tour PATH=$WORK/bin:$PATH
 
-python3 tests/support/run_document.py README.md --from "Five minutes" --until "Sources, stores, export" \
+python3 tests/support/run_document.py README.md --from "Five minutes" --until "Shadow a live application in ten minutes" \
   --given 'eval "$(./dev stack env)"=>cd "$TOUR"' --given 'export PATH=$PWD/build/release:$PATH=>:' --given "drover.shop=>$PREFIX.shop" \
   --said "$PREFIX.shop=>drover.shop" \
   > "$WORK/tour.log" || { cat "$WORK/tour.log"; fail "the README and the program differ"; }

@@ -27,7 +27,8 @@ def source_rows(data):
         for record in content.values() if isinstance(content, dict) else content:
             entity = entity_of(file)
             if entity == "user":
-                row = {name: record.get(name) for name in ("name", "email", "plan", "active", "settings")}
+                row = {name: record.get(name) for name in ("name", "email", "plan", "settings")}
+                row["active"] = record.get("active", True)
             elif entity == "project":
                 row = {name: record.get(name) for name in ("title", "status", "tags", "board")}
                 row["budget"] = str(Decimal(record["budget"]))
