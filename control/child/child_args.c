@@ -122,15 +122,15 @@ const char *child_role_name(enum child_role role)
 }
 
 char **child_args_make(const struct settings *settings, const struct conf *conf,
-                       enum child_role role, const char *more)
+                       enum child_role role, const char *const *more)
 {
     struct args args = {0};
     struct buf text;
     buf_init(&text, 1 << 20);
     add_text(&args, "drover");
     add_text(&args, ROLES[role].name);
-    if (more)
-        add_text(&args, more);
+    for (; more && *more; more++)
+        add_text(&args, *more);
     add_flags(&args, settings, conf, ROLES[role].command, &text);
     buf_free(&text);
     return args.items;

@@ -15,10 +15,10 @@
 
 /* The child's command: "produce". */
 const char *child_role_name(enum child_role role);
-/* NULL-terminated, malloc'ed; freed by child_args_free. `more`: a flag besides ("--follow"), or
- * NULL. */
+/* NULL-terminated, malloc'ed; freed by child_args_free. `more`: flags besides ("--follow"),
+ * NULL-terminated; NULL: none. */
 char **child_args_make(const struct settings *settings, const struct conf *conf,
-                       enum child_role role, const char *more);
+                       enum child_role role, const char *const *more);
 /* For a child that reads sources. *file: a file in memory with the rest of the child's arguments,
  * each ended by a NUL, for DROVER_ARGS_FD; the caller closes it; -1: there are none. OUT_FATAL
  * DRV-X999. */

@@ -41,6 +41,15 @@ static void take_away(yyjson_val *root, struct child_numbers *numbers)
     }
 }
 
+/* Of the last window, which is all there is. */
+static void take_upper(yyjson_val *root, struct child_numbers *numbers)
+{
+    yyjson_val *last = yyjson_arr_get_last(yyjson_obj_get(root, "windows"));
+    yyjson_val *upper = yyjson_obj_get(last, "upper");
+    if (yyjson_is_num(upper))
+        numbers->upper = yyjson_get_num(upper);
+}
+
 void child_numbers_parse(struct child_numbers *numbers, struct bytes json)
 {
     yyjson_doc *doc = yyjson_read(json.data, json.size, 0);
@@ -60,8 +69,7 @@ void child_numbers_parse(struct child_numbers *numbers, struct bytes json)
     take(root, "compared", &numbers->compared);
     take(root, "total", &numbers->total);
     take(root, "discrepancies", &numbers->discrepancies);
-    if (yyjson_is_num(yyjson_obj_get(root, "upper")))
-        numbers->upper = yyjson_get_num(yyjson_obj_get(root, "upper"));
+    take_upper(root, numbers);
     take_away(root, numbers);
     copy(numbers->next, sizeof(numbers->next), yyjson_obj_get(root, "next"));
     numbers->done = numbers->done || yyjson_is_true(yyjson_obj_get(root, "done"));

@@ -17,8 +17,8 @@ struct child_numbers {
     uint64_t taken, settled, work[WORK_COUNT];                 /* work */
     uint64_t metrics[METRIC_COUNT];                            /* work */
     uint64_t compared, total;                                  /* verify */
-    uint64_t discrepancies;
-    double upper;               /* verify --follow: since its book began; of the rate */
+    uint64_t discrepancies;     /* verify --follow: as long as its book goes back */
+    double upper;               /* verify --follow: the rate is below that, at 95 % */
     char next[VERIFY_NEXT_MAX]; /* verify: what to type next */
     struct outages away;        /* work: what it cannot reach; since when nobody says */
     bool told;                  /* anything at all */

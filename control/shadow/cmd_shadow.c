@@ -30,6 +30,16 @@ enum {
 
 /* ---- starting */
 
+/* The verifier's documents are its progress. */
+static const char *const *flags_of(const struct shadow *shadow, enum child_role role)
+{
+    static const char *const FOLLOW[] = {"--follow", NULL};
+    static const char *const FOLLOW_JSON[] = {"--follow", "--json", NULL};
+    if (role == CHILD_WORK)
+        return NULL;
+    return role == CHILD_VERIFY && !shadow->settings->json ? FOLLOW_JSON : FOLLOW;
+}
+
 static enum outcome start_child(struct shadow *shadow, size_t place, struct error *err)
 {
     struct child *child = &shadow->children[place];
@@ -38,8 +48,8 @@ static enum outcome start_child(struct shadow *shadow, size_t place, struct erro
     if (child->role == CHILD_PRODUCE &&
         child_args_sources(&shadow->sources, child->role, &more, err) != OUT_OK)
         return OUT_FATAL;
-    char **args = child_args_make(shadow->settings, shadow->conf, child->role,
-                                  child->role == CHILD_WORK ? NULL : "--follow");
+    char **args =
+        child_args_make(shadow->settings, shadow->conf, child->role, flags_of(shadow, child->role));
     enum outcome outcome = child_start(child, &shadow->owner, args, more, err);
     child_args_free(args);
     if (more >= 0)
@@ -172,10 +182,12 @@ static void start_again(struct shadow *shadow)
 static void on_line(void *self, struct child *child, enum child_stream stream, struct bytes line)
 {
     struct shadow *shadow = self;
-    (void)child;
+    bool is_document = stream == CHILD_OUTPUT && child->role == CHILD_VERIFY;
+    if (is_document)
+        child_numbers_parse(&child->numbers, line);
     if (stream == CHILD_OUTPUT && shadow->settings->json)
         answer_pass_on(shadow->settings->answer, line);
-    else
+    else if (!is_document)
         shadow_show_print(shadow, line);
 }
 
