@@ -5,9 +5,12 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/io/clock.h"
 #include "common/model/message/receipt.h"
 #include "verifier/history.h"
 
+#define EARLIEST_MS 1577836800000 /* 2020: of receipts */
+#define CLOCKS_APART_MS 3600000
 #define BATCHES_MAX 200000 /* 40 bytes each; more are not tested */
 #define RUNS_MAX 1000
 #define SETTLED_MAX 1000000 /* 16 bytes each; of more the dead letters are not tested */
@@ -55,8 +58,18 @@ static void take_dead(struct receipts *receipts, struct bytes json, const char *
     free(dead.offsets);
 }
 
-static void take_batch(struct receipts *receipts, const struct receipt_summary *summary)
+/* For the plots. A clock that is wrong by years would stretch them to one bucket. */
+static void note_flow(struct verify_run *run, const struct receipt_summary *summary,
+                      uint64_t records)
 {
+    int64_t latest_ms = clock_unix_ms() + CLOCKS_APART_MS;
+    if (summary->committed_ms >= EARLIEST_MS && summary->committed_ms <= latest_ms)
+        time_buckets_add(&run->report.flow, summary->committed_ms, records, summary->lag);
+}
+
+static void take_batch(struct verify_run *run, const struct receipt_summary *summary)
+{
+    struct receipts *receipts = run->receipts;
     struct batch_receipt receipt = {.partition = summary->partition,
                                     .first = summary->first,
                                     .next = summary->next,
@@ -64,6 +77,7 @@ static void take_batch(struct receipts *receipts, const struct receipt_summary *
                                     .told_waiting = summary->counts[CLASS_WAITING]};
     for (int i = 0; i < CLASS_COUNT; i++)
         receipt.counted += summary->counts[i];
+    note_flow(run, summary, receipt.counted);
     if (receipts->count == BATCHES_MAX) {
         receipts->overflowed = true;
         return;
@@ -327,7 +341,7 @@ static enum outcome take_message(void *owner, const struct bus_message *message,
     else if (summary.is_produce)
         take_produce(run, &summary);
     else
-        take_batch(receipts, &summary);
+        take_batch(run, &summary);
     run->receipts_bytes = receipts->room * sizeof *receipts->batches +
                           receipts->settled_room * sizeof *receipts->settled +
                           receipts->dead.capacity * sizeof *receipts->dead.dead_letters;

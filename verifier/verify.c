@@ -8,12 +8,10 @@
 #include <unistd.h>
 
 #include "common/io/answer.h"
-#include "common/io/clock.h"
 #include "common/io/kafka/kafka_bus.h"
 #include "common/io/kafka/kafka_topics.h"
 #include "common/io/report_folder.h"
 #include "common/io/terminal.h"
-#include "common/io/who.h"
 #include "common/policy/verify/verify_html.h"
 #include "common/policy/verify/verify_next.h"
 #include "common/policy/verify/verify_text.h"
@@ -21,10 +19,6 @@
 #include "verifier/verify_session.h"
 
 #define TEXT_MAX (4u << 20)
-
-#define WORD(store, word) word,
-static const char *const STORE_WORDS[] = {STORAGES(WORD)};
-#undef WORD
 
 static enum outcome print(struct bytes text, struct error *err)
 {
@@ -45,23 +39,19 @@ static struct bytes last_line(struct bytes text)
 enum outcome verify_save(const struct settings *settings, const struct verify_report *report,
                          struct buf *json, char **path, struct error *err)
 {
-    char who[WHO_SIZE];
-    const struct verify_html_facts facts = {
-        .unix_ms = clock_unix_ms(),
-        .who = who,
-        .storage = STORE_WORDS[settings->storage],
-        .files = settings->verify_sources.count,
-    };
+    const struct report_place place = {.folder = settings->report_dir,
+                                       .migration = settings->migration,
+                                       .run = report->facts.run,
+                                       .keep = settings->report_keep};
     struct buf html;
     *path = NULL;
     buf_init(&html, ANSWER_MAX);
-    who_is_it(who);
-    verify_json_append_document(report, facts.unix_ms, json);
-    verify_html_append(report, &facts, &html);
+    verify_json_append_document(report, json);
+    verify_html_append(report, &html);
     enum outcome outcome =
         json->failed || html.failed
             ? error_set(err, OUT_FATAL, ERR_REPORT, "the report is too large")
-            : report_folder_write(settings->report_dir, buf_view(json), buf_view(&html), path, err);
+            : report_folder_write(&place, buf_view(json), buf_view(&html), path, err);
     buf_free(&html);
     return outcome;
 }

@@ -23,9 +23,10 @@
 MUST_USE enum exit_code verify_main(const struct settings *settings, struct buf *next,
                                     struct error *err);
 
-/* Makes report.json (the caller's `json`) and report.html, and writes them into the settings'
- * folder, readable by their owner alone; *path is where the latter is, malloc'ed, NULL without a
- * folder or after a failure. OUT_FATAL DRV-Y006; `json` is whole unless it says `failed`. */
+/* Makes report.json (the caller's `json`) and report.html, and writes them into a folder of their
+ * own (report_folder.h), readable by their owner alone; *path is where the latter is, malloc'ed,
+ * NULL without a folder or after a failure. OUT_FATAL DRV-Y006; `json` is whole unless it says
+ * `failed`. */
 MUST_USE enum outcome verify_save(const struct settings *settings,
                                   const struct verify_report *report, struct buf *json, char **path,
                                   struct error *err);

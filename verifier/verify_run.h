@@ -18,6 +18,7 @@
 #include "verifier/holes.h"
 #include "verifier/pass_map.h"
 #include "verifier/scope.h"
+#include "verifier/verify_facts.h"
 #include "verifier/verify_options.h"
 #include "verifier/verify_progress.h"
 
@@ -110,6 +111,7 @@ struct verify_run {
     struct buf key, id;
 
     struct verify_report report;
+    struct verify_facts facts; /* texts of report.facts */
     struct verify_progress progress;
     uint64_t held_ms; /* of options.hold, in which nothing was done */
 };

@@ -72,6 +72,7 @@ static void init_run(struct verify_run *run, const struct settings *settings,
     run->options = *options;
     run->memory_max = options->read_once ? settings->store_memory : settings->verify_memory;
     report->memory_bytes = run->memory_max;
+    report->source_files = settings->verify_sources.count;
     report->passes = 1;
     diff_dead_init(&run->dead,
                    options->read_once ? run->memory_max : VERIFY_DEAD_SHARE(run->memory_max));
@@ -185,6 +186,16 @@ static enum outcome take_checkpoints(struct verify_run *run, struct error *err)
     return outcome;
 }
 
+/* Needs the mappings and the store. */
+static enum outcome take_facts(struct verify_run *run, struct error *err)
+{
+    (void)err;
+    verify_facts_take(&run->facts, run->settings, &run->mappings,
+                      run->snapshot ? pg_snapshot_server(run->snapshot) : NULL, &run->report.facts);
+    run->report.facts.began_ms = run->report.started_ms;
+    return OUT_OK;
+}
+
 typedef enum outcome session_step(struct verify_run *run, struct error *err);
 
 /* Until NULL, or a failure. */
@@ -209,6 +220,7 @@ enum outcome verify_session_open(const struct settings *settings,
                                           take_mappings,
                                           wait_for_store,
                                           open_store,
+                                          take_facts,
                                           take_ranges,
                                           take_checkpoints,
                                           NULL};
@@ -462,6 +474,7 @@ enum outcome verify_session_conclude(struct verify_session *session, struct erro
     if (outcome == OUT_OK)
         outcome = take_steps(STEPS, run, err);
     run->report.duration_ms = clock_monotonic_ms() - session->opened_ms - run->held_ms;
+    run->report.facts.ended_ms = run->report.facts.written_ms = clock_unix_ms();
     if (outcome == OUT_OK)
         finish_progress(run);
     else

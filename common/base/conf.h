@@ -138,7 +138,8 @@ void conf_append_help(const struct conf *conf, uint32_t command,
                       struct buf *out);
 /* A line of two columns as these are; `right` is wrapped. */
 void conf_append_help_row(struct buf *out, const char *left, size_t column, const char *right);
-/* The effective settings as YAML (secrets masked), each with "# from <place>" when asked. */
+/* The effective settings as YAML (secrets masked), each with "# from <place>" when asked; without
+ * that only the conf's fields and target are used. */
 void conf_append_yaml(const struct conf *conf, bool origins, struct buf *out);
 /* The same for machines: a list of objects {setting, value, unit, from, where}; the entries of a
  * map one by one, with `key`. */

@@ -253,14 +253,11 @@ static void append_list(struct buf *out, const struct conf_list *list)
     buf_append_char(out, ']');
 }
 
-static void append_origin(const struct showing *showing, enum conf_origin origin, const char *place)
+static void append_origin(const struct showing *showing, const struct conf_entry *from)
 {
-    if (showing->origins) {
-        buf_append_text(showing->out, "  # from ");
-        text_append_safe(showing->out,
-                         bytes_text(origin == CONF_FROM_DEFAULT || !place ? "default" : place),
-                         LONGEST_SHOWN);
-    }
+    bool is_default = from->origin == CONF_FROM_DEFAULT || !from->place;
+    buf_append_text(showing->out, "  # from ");
+    text_append_safe(showing->out, bytes_text(is_default ? "default" : from->place), LONGEST_SHOWN);
     buf_append_char(showing->out, '\n');
 }
 
@@ -282,8 +279,10 @@ static void append_map(const struct showing *showing, size_t index, unsigned dep
             append_value(showing->out, BYTES_LITERAL("***"));
         else
             append_value(showing->out, bytes_text(map->values[i]));
-        const struct conf_entry *entry = &showing->conf->entries[index][i];
-        append_origin(showing, entry->origin, entry->place);
+        if (showing->origins)
+            append_origin(showing, &showing->conf->entries[index][i]);
+        else
+            buf_append_char(showing->out, '\n');
     }
 }
 
@@ -331,7 +330,10 @@ static void append_field(const struct showing *showing, size_t index, unsigned d
     }
     buf_append_char(showing->out, ' ');
     append_scalar(showing->out, field, member);
-    append_origin(showing, conf->origins[index], conf->places[index]);
+    if (showing->origins)
+        append_origin(showing, &(struct conf_entry){conf->origins[index], conf->places[index]});
+    else
+        buf_append_char(showing->out, '\n');
 }
 
 static bool begins(const char *path, const char *prefix, size_t size)

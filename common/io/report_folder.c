@@ -1,3 +1,5 @@
+/* The folder of reports: whether it can be written, and one report in it. */
+
 #include "common/io/report_folder.h"
 
 #include <errno.h>
@@ -12,37 +14,22 @@
 
 #include "common/base/mem.h"
 #include "common/io/files.h"
-
-#define JSON_NAME "report.json"
-#define HTML_NAME "report.html"
+#include "common/io/report_folder_internal.h"
 
 static enum outcome refuse(const char *path, const char *cause, struct error *err)
 {
+    return report_files_refuse(path, cause, err);
+}
+
+/* As somebody else made it it may be anything. */
+static enum outcome check_latest(const char *folder, struct error *err)
+{
+    char *path = mem_format("%s/" REPORT_LATEST, folder);
     enum outcome outcome =
-        error_set(err, OUT_FATAL, ERR_REPORT, "the report cannot be written there");
-    error_where(err, "%s", path);
-    error_cause(err, "%s", cause);
-    return outcome;
-}
-
-/* As others wrote it a file may be a folder, a link, somebody else's. */
-static enum outcome check_file(const char *path, struct error *err)
-{
-    struct stat status;
-    if (lstat(path, &status) != 0)
-        return errno == ENOENT ? OUT_OK : refuse(path, strerror(errno), err);
-    return S_ISDIR(status.st_mode) ? refuse(path, "it is a folder", err) : OUT_OK;
-}
-
-static enum outcome check_files(const char *folder, struct error *err)
-{
-    static const char *const NAMES[] = {JSON_NAME, HTML_NAME};
-    enum outcome outcome = OUT_OK;
-    for (int i = 0; i < 2 && outcome == OUT_OK; i++) {
-        char *path = mem_format("%s/%s", folder, NAMES[i]);
-        outcome = check_file(path, err);
-        free(path);
-    }
+        report_latest_is_ours(folder)
+            ? OUT_OK
+            : refuse(path, "it is neither drover's link nor its copy of a report", err);
+    free(path);
     return outcome;
 }
 
@@ -66,7 +53,7 @@ enum outcome report_folder_try(const char *folder, struct error *err)
     unlink(path);
     if (!ok)
         return refuse(folder, strerror(number), err);
-    return check_files(folder, err);
+    return check_latest(folder, err);
 }
 
 bool report_folder_can_write(const char *folder, struct error *err)
@@ -79,7 +66,7 @@ bool report_folder_can_write(const char *folder, struct error *err)
             return refuse(folder, "it is no folder", err) == OUT_OK;
         if (access(folder, W_OK | X_OK) != 0)
             return refuse(folder, strerror(errno), err) == OUT_OK;
-        return check_files(folder, err) == OUT_OK;
+        return check_latest(folder, err) == OUT_OK;
     }
     snprintf(path, sizeof path, "%s", folder);
     const char *above = dirname(path); /* ends at "." or "/" */
@@ -90,33 +77,26 @@ bool report_folder_can_write(const char *folder, struct error *err)
     return report_folder_can_write(above, err);
 }
 
-static enum outcome write_file(const char *path, struct bytes content, struct error *err)
-{
-    struct error why = {0};
-    return files_write(path, content, &why) == OUT_OK ? OUT_OK : refuse(path, why.cause, err);
-}
+/* ---- one report -------------------------------------------------------------------------- */
 
-enum outcome report_folder_write(const char *folder, struct bytes json, struct bytes html,
-                                 char **path, struct error *err)
+enum outcome report_folder_write(const struct report_place *place, struct bytes json,
+                                 struct bytes html, char **path, struct error *err)
 {
-    struct error why = {0};
     *path = NULL;
-    if (!folder || !folder[0])
+    if (!place->folder || !place->folder[0])
         return OUT_OK;
-    if (files_make_folder(folder, &why) != OUT_OK)
-        return refuse(folder, why.cause, err);
-    char *json_path = mem_format("%s/" JSON_NAME, folder);
-    char *html_path = mem_format("%s/" HTML_NAME, folder);
-    enum outcome outcome = write_file(json_path, json, err);
-    if (outcome == OUT_OK) {
-        outcome = write_file(html_path, html, err);
-        if (outcome != OUT_OK)
-            unlink(html_path);
-    }
-    free(json_path);
+    char *name = mem_format("%s-%s", place->migration, place->run);
+    char *folder = mem_format("%s/%s", place->folder, name);
+    enum outcome outcome = report_files_write(folder, json, html, path, err);
     if (outcome == OUT_OK)
-        *path = html_path;
-    else
-        free(html_path);
+        outcome = report_latest_point(place->folder, name, json, html, err);
+    if (outcome == OUT_OK && place->keep)
+        report_old_remove(place, name);
+    if (outcome != OUT_OK) {
+        free(*path);
+        *path = NULL;
+    }
+    free(folder);
+    free(name);
     return outcome;
 }

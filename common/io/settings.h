@@ -128,7 +128,8 @@ struct settings {
     struct conf_list verify_sources; /* --source: original files, read again */
     uint64_t verify_memory;          /* default 256 MiB */
     bool show_values;
-    const char *report_dir;  /* report.json and report.html go there */
+    const char *report_dir;  /* reports go there, a folder each */
+    uint64_t report_keep;    /* of a migration; 0: all */
     uint64_t samples;        /* per verdict, default 20 */
     uint64_t report_tenants; /* with problems, listed in report.json */
     const char *only_tenant; /* --only-tenant: the report's scope */

@@ -128,6 +128,9 @@ struct store {
                                 struct checkpoint_editor **editor, struct error *err);
     /* Can it be used as it is set up? Blocks. NULL: there is nothing to ask. */
     void (*examine)(struct findings *findings);
+    /* What its Redis says it is, for reports; empty when it does not. Blocks for a few seconds at
+     * most. NULL: it has none. */
+    void (*read_redis_version)(const struct settings *settings, char *out, size_t size);
 };
 
 /* The row of settings->storage. */

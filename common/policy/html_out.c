@@ -1,6 +1,7 @@
 #include "common/policy/html_out.h"
 
 #include <ctype.h>
+#include <time.h>
 
 #include "common/base/text.h"
 
@@ -64,4 +65,15 @@ void html_append_count(struct buf *out, uint64_t count)
 {
     char text[28];
     html_append_words(out, bytes_text(text_format_count(count, text)));
+}
+
+void html_append_time(struct buf *out, int64_t unix_ms)
+{
+    time_t seconds = (time_t)(unix_ms / 1000);
+    struct tm moment;
+    char text[40];
+    if (!gmtime_r(&seconds, &moment) ||
+        !strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S UTC", &moment))
+        text[0] = '\0';
+    buf_append_text(out, text);
 }

@@ -25,5 +25,7 @@ void html_append_outside(struct buf *out, struct bytes text, size_t max);
 void html_append_isolated(struct buf *out, struct bytes safe);
 /* "12 345" */
 void html_append_count(struct buf *out, uint64_t count);
+/* "2026-01-31 14:02:11 UTC" */
+void html_append_time(struct buf *out, int64_t unix_ms);
 
 #endif

@@ -20,7 +20,7 @@ bench_scale() {
   record scale chat indexes bytes_a_record "$(per_record "$(admin -c "SELECT pg_indexes_size('chat')")")"
   record scale chat receipts bytes_a_record "$(per_record "$(topic_bytes drover.scale.results)")"
   scale_step verify "$DROVER" verify --config "$WORK/drover.yaml"
-  [ "$(jq .counts.match "$WORK/report/report.json")" = "$RECORDS" ] || { say "verify did not match all records"; return 1; }
+  [ "$(jq .counts.match "$WORK/report/latest/report.json")" = "$RECORDS" ] || { say "verify did not match all records"; return 1; }
   rm -f "$WORK/scale.ndjson"
   delete_topics "drover\.scale\..*"
 }

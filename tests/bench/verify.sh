@@ -19,7 +19,7 @@ verified() { # SET [OPTION…]
   local set=$1
   shift
   measured verify "$DROVER" verify "$@" --group bench.verify --config "$WORK/drover.yaml"
-  [ "$(jq .counts.match "$WORK/report/report.json")" = "$RECORDS" ] || { say "verify did not match all records"; return 1; }
+  [ "$(jq .counts.match "$WORK/report/latest/report.json")" = "$RECORDS" ] || { say "verify did not match all records"; return 1; }
   record verify "$set" drover rate "$(jq "$RECORDS / .seconds | floor" "$WORK/verify.json")" "$round"
   record verify "$set" drover rate_per_cpu_second "$(jq "$RECORDS / .cpu_seconds | floor" "$WORK/verify.json")" "$round"
   record verify "$set" drover peak_mib "$(jq .peak_mib "$WORK/verify.json")" "$round"

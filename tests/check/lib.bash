@@ -25,7 +25,7 @@ project_files() {
     done
   else
     # An archive's checkout, maybe built in: without what .gitignore names.
-    find . \( -path ./build -o -path ./.deps -o -path ./.stack -o -path ./.bench -o -path ./drover-reports -o -name drover-demo -o -name .cache -o -path ./.drover \) -prune \
+    find . \( -path ./build -o -path ./.deps -o -path ./.stack -o -path ./.bench -o -path ./drover-report -o -name drover-demo -o -name .cache -o -path ./.drover \) -prune \
       -o -type f ! -name '*.o' ! -name '*~' ! -name compile_commands.json -print | sed 's,^\./,,' | sort
   fi
 }

@@ -53,6 +53,8 @@ async function look(send) {
     elements: [...new Set([...document.querySelectorAll("*")].map((e) => e.localName))].sort(),
     styled: getComputedStyle(document.querySelector(".verdict")).fontSize,
     bar: document.querySelectorAll(".bar rect").length,
+    plots: [...document.querySelectorAll("figure svg")].map((e) => ({ height: e.getBoundingClientRect().height,
+      length: e.querySelector("path.s1").getTotalLength() })),
     wide: document.documentElement.scrollWidth > document.documentElement.clientWidth,
     clipped: [...document.querySelectorAll("body *")].filter((e) => e.getBoundingClientRect().right > innerWidth + 1).length,
   })` });
@@ -65,6 +67,12 @@ async function look(send) {
     const picture = await send("Page.captureScreenshot", { captureBeyondViewport: true });
     writeFileSync(`${folder}/${scheme}.png`, Buffer.from(picture.data, "base64"));
   }
+  await send("Emulation.setDeviceMetricsOverride", { width: 390, height: 900, deviceScaleFactor: 1, mobile: false });
+  const narrow = await send("Runtime.evaluate", { returnByValue: true,
+    expression: `document.documentElement.scrollWidth > document.documentElement.clientWidth` });
+  found.narrow_wide = narrow.result.value;
+  const picture = await send("Page.captureScreenshot", { captureBeyondViewport: true });
+  writeFileSync(`${folder}/narrow.png`, Buffer.from(picture.data, "base64"));
   const printed = await send("Page.printToPDF", { printBackground: false });
   writeFileSync(`${folder}/print.pdf`, Buffer.from(printed.data, "base64"));
 }

@@ -11,8 +11,8 @@ from html.parser import HTMLParser
 
 VOID = {"meta", "br"}
 TAGS = VOID | set("html head title style body h1 h2 h3 p div span svg rect ul li section article bdi code b table tr th td dl dt dd footer "
-                  "details summary".split())
-ATTRIBUTES = set("lang charset http-equiv content name class id viewbox preserveaspectratio role aria-label x y width height colspan".split())
+                  "details summary figure figcaption desc path".split())
+ATTRIBUTES = set("lang charset http-equiv content name class id viewbox preserveaspectratio role aria-label x y width height colspan d aria-labelledby".split())
 
 
 def check(condition, *what):
@@ -45,8 +45,10 @@ class Page(HTMLParser):
             self.cells = []
 
     def handle_startendtag(self, tag, attrs):
-        check(tag in VOID or tag == "rect", "an empty", tag)
+        check(tag in VOID or tag in ("rect", "path"), "an empty", tag)
         self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.handle_endtag(tag)
 
     def handle_endtag(self, tag):
         check(self.open and self.open[-1][0] == tag, "end of", tag, "at", self.getpos(), "open:", [o[0] for o in self.open])

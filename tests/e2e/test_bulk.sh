@@ -72,7 +72,7 @@ run_way() { # WAY
   drover run "$WORK/a.notes" "$WORK/b.ndjson" --load "$1" "${BATCH[@]}" > "$WORK/run_$1.out" 2> "$WORK/run_$1.log" || status=$?
   equal "exit code of the run by $1" "$status" 5
   drover status --json | jq -S '.counts' > "$WORK/status_$1.json"
-  jq -S '.counts' "$WORK/report/report.json" > "$WORK/report_$1.json"
+  jq -S '.counts' "$WORK/report/latest/report.json" > "$WORK/report_$1.json"
   rows > "$WORK/rows_$1"
   shape > "$WORK/shape_$1"
 }

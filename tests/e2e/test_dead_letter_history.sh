@@ -25,7 +25,7 @@ for i in $(seq 30); do
 done > "$WORK/things.ndjson"
 sql() { psql "$ADMIN" -Atqc "$1"; }
 dead_letters() { kcat -C -b "$KAFKA_BROKERS" -t "drover.$NAME.dlq" -e -q -f '%o\n' 2>/dev/null | wc -l; }
-found() { jq -c "$1" "$WORK/report/report.json"; }
+found() { jq -c "$1" "$WORK/report/latest/report.json"; }
 
 say "dead letters are sent, and their batch is not committed"
 start_worker A

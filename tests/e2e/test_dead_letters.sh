@@ -37,5 +37,5 @@ grep -q '^{"id":"bad4","tenant":"t01","rev":1,"kind":"evil","note":"Zürich"} .*
 grep -c 'drover-dlq-id=' "$WORK/dead_letters" | { read -r n; equal "dead letters with an id" "$n" 9; }
 ! grep -q 'Zürich' "$WORK/worker.log" || fail "a value reached the log"
 expect_exit 5 drover verify > "$WORK/verify.log" 2>&1
-equal "verifier's count" "$(jq '.counts.deadLettered // .counts["dead-lettered"] // .counts.dead_lettered' "$WORK/report/report.json")" 9
+equal "verifier's count" "$(jq '.counts.deadLettered // .counts["dead-lettered"] // .counts.dead_lettered' "$WORK/report/latest/report.json")" 9
 say done

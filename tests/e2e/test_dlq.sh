@@ -227,11 +227,11 @@ equal "its last line" "$(tail -n 1 "$WORK/watch.lines" | jq -r .kind)" status_en
 
 say "nobody works: the wait has an end, and what was sent again is no second record"
 stop_worker three
-records() { expect_exit 5 drover verify > "$WORK/verify.log" 2>&1 && jq -c '[.source_records, .counts.dead_lettered + .counts.lagging, .reconciled]' "$WORK/report/report.json"; }
+records() { expect_exit 5 drover verify > "$WORK/verify.log" 2>&1 && jq -c '[.source_records, .counts.dead_lettered + .counts.lagging, .reconciled]' "$WORK/report/latest/report.json"; }
 NOW=$(records)
 equal "not applied in time" "$(expect_exit 5 drover dlq replay --code DRV-V007 --tenant t01 --wait 1s --json 2>> "$WORK/replay.log" | jq '.waiting == .chosen and .chosen > 0')" true
 equal "counted once" "$(records)" "$NOW"
-[ "$(jq .counts.lagging "$WORK/report/report.json")" -gt 0 ] || fail "nothing lags"
+[ "$(jq .counts.lagging "$WORK/report/latest/report.json")" -gt 0 ] || fail "nothing lags"
 work
 equal "everybody sees the same in the end" "$(list)" "$(list --state-dir "$WORK/third")"
 expect_exit 4 drover dlq list --brokers 127.0.0.1:1 2> "$WORK/away.log"

@@ -156,7 +156,7 @@ equal "dead letters" "$(status .dead_letters_by_code)" '{"DRV-V001":7,"DRV-V002"
 verified() {
   expect_exit 5 drover verify > "$WORK/verify3.log" 2>&1
   equal "match, stale by mapping, dead-lettered, anything else" "$(jq -c '.counts | [.match, .stale_by_mapping, .dead_lettered]
-    + [del(.source, .match, .stale_by_mapping, .superseded, .dead_lettered) | add]' "$WORK/report/report.json")" "[$1,$2,30,0]"
+    + [del(.source, .match, .stale_by_mapping, .superseded, .dead_lettered) | add]' "$WORK/report/latest/report.json")" "[$1,$2,30,0]"
 }
 verified 5970 0
 

@@ -13,7 +13,7 @@ drover topics apply > "$WORK/topics.log" 2>&1
 echo "seed $SEED (DROVER_TEST_SEED)"
 
 state() { sqlite3 -cmd '.timeout 5000' "$STORE/.drover/state.db" "$1"; }
-files() { jq -r '.files | [.match, .edited, .missing, .unwritten, .unowned] | join(" ")' "$WORK/report/report.json"; }
+files() { jq -r '.files | [.match, .edited, .missing, .unwritten, .unowned] | join(" ")' "$WORK/report/latest/report.json"; }
 
 generate 120 5 1 "$WORK/one.ndjson"
 expect_exit 0 drover run "$WORK/one.ndjson" > "$WORK/run.log" 2>&1

@@ -13,7 +13,7 @@ export AI_STORAGE_TYPE=file
 drover topics apply > "$WORK/topics.log" 2>&1
 echo "seed $SEED (DROVER_TEST_SEED)"
 
-report() { jq -r "$1" "$WORK/report/report.json"; }
+report() { jq -r "$1" "$WORK/report/latest/report.json"; }
 state() { sqlite3 -cmd '.timeout 5000' "$STORE/.drover/state.db" "$1"; }
 same_file() { [ "$(md5sum < "$1")" = "$2" ]; }
 
@@ -27,7 +27,7 @@ for round in 1 2 3; do
   rm -rf "$STORE" && cp -a "$WORK/whole" "$STORE"
   python3 "$EDITS" edit "$STORE" event $(( SEED + round )) "$WORK/wanted.json"
   expect_exit 5 drover verify --show-values --samples 5000 > "$WORK/verify.log" 2>&1
-  python3 "$EDITS" check "$WORK/wanted.json" "$WORK/report/report.json" || fail "seed $SEED, round $round"
+  python3 "$EDITS" check "$WORK/wanted.json" "$WORK/report/latest/report.json" || fail "seed $SEED, round $round"
 done
 
 say "rebuild: a dry run changes nothing, what somebody put there stays until it is said, then it is kept beside"

@@ -60,7 +60,7 @@ unset PROJECT_ID ORGANIZATION_ID MCP_SERVER_ID CODEBASE_HASH
 say "a run in memory says it too, and its verifier agrees"
 expect_exit 5 env AI_STORAGE_TYPE=memory "$DROVER" run -m order.yaml --tenant north --report report orders.ndjson > run.txt 2> run.log
 has run.log '  tenant   north, from --tenant, for records that name none'
-equal "matches" "$(jq -c '[.counts.match, .counts.rejected]' report/report.json)" '[2,4]'
+equal "matches" "$(jq -c '[.counts.match, .counts.rejected]' report/latest/report.json)" '[2,4]'
 
 say "a path that names a tenant is outside too; two that say the tenant contradict each other"
 mkdir -p in/north in/south

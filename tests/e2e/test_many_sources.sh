@@ -19,8 +19,8 @@ run_all() { # NAME ARG…: a run of that name that must match; its report in NAM
   local name=$1
   shift
   expect_exit 0 drover run --plain --migration "${NAME}_$name" --report "$WORK/$name" "$@" > "$WORK/$name.out.log" 2> "$WORK/$name.log"
-  equal "source records of $name" "$(jq .source_records "$WORK/$name/report.json")" $COUNT
-  equal "matches of $name" "$(jq .counts.match "$WORK/$name/report.json")" $COUNT
+  equal "source records of $name" "$(jq .source_records "$WORK/$name/latest/report.json")" $COUNT
+  equal "matches of $name" "$(jq .counts.match "$WORK/$name/latest/report.json")" $COUNT
 }
 forget() { psql "$ADMIN" -qc 'TRUNCATE public.event'; }
 
@@ -36,7 +36,7 @@ expect_exit 0 drover rehearse --json "$IN"/f*.json > "$WORK/rehearse.json" 2> "$
 equal "rehearsed" "$(jq -c '[.sources, .total.to_write]' "$WORK/rehearse.json")" "[$COUNT,$COUNT]"
 mapfile -t FLAGS < <(printf -- '--source=%s\n' "$IN"/f*.json)
 expect_exit 0 drover verify --migration "${NAME}_folder" --report "$WORK/verify" "${FLAGS[@]}" > "$WORK/verify.log" 2>&1
-equal "matches" "$(jq .counts.match "$WORK/verify/report.json")" $COUNT
+equal "matches" "$(jq .counts.match "$WORK/verify/latest/report.json")" $COUNT
 forget
 expect_exit 0 drover topics apply --migration "${NAME}_produce" > "$WORK/topics.log" 2>&1
 expect_exit 0 drover produce --migration "${NAME}_produce" --json "$IN"/f*.json > "$WORK/produce.json" 2> "$WORK/produce.log"

@@ -16,7 +16,7 @@ COUNT=400
 sql() { psql "$ADMIN" -Atqc "$1"; }
 content() { sql "SELECT md5(string_agg(t::text, '|' ORDER BY isolation_key, id)) FROM public.thing AS t"; }
 verify() { GOT=0; drover verify --migration "$1" > "$WORK/verify.log" 2>&1 || GOT=$?; }
-found() { jq -c "$1" "$WORK/report/report.json"; }
+found() { jq -c "$1" "$WORK/report/latest/report.json"; }
 
 # write_mapping COLUMN…: of "a:int4" and the like; a column's name tells its member and its type
 write_mapping() {

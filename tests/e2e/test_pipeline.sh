@@ -23,7 +23,7 @@ for tenant in t00 t07 t49; do check_isolation "$tenant" || fail "isolation of $t
 
 say "the verifier agrees, also with the original file"
 drover verify --source "$WORK/first.ndjson" > "$WORK/verify.log" 2>&1 || fail "verify: exit $?"
-equal "verified matches" "$(jq -r '.counts.match' "$WORK/report/report.json")" 50000
+equal "verified matches" "$(jq -r '.counts.match' "$WORK/report/latest/report.json")" 50000
 
 say "the same data again changes nothing"
 before=$(written_rows)

@@ -70,5 +70,5 @@ dead_letters | grep -q '^{"id":"orphan","customer":990001,"basket":9,"tenant":"t
 stop_worker four
 expect_exit 5 drover verify > "$WORK/verify2.log" 2>&1
 grep -q 'DRV-P111' "$WORK/verify2.log" || fail "verify does not name DRV-P111"
-equal "verifier's count" "$(jq '.counts.deadLettered // .counts["dead-lettered"] // .counts.dead_lettered' "$WORK/report/report.json")" 4
+equal "verifier's count" "$(jq '.counts.deadLettered // .counts["dead-lettered"] // .counts.dead_lettered' "$WORK/report/latest/report.json")" 4
 say ok

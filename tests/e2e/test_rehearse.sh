@@ -22,7 +22,7 @@ say "a run in memory: the verifier's own report, the same numbers"
 expect_exit 5 env AI_STORAGE_TYPE=memory "$DROVER" run "${DEMO[@]}" --report report "$SAMPLES/ai_progress" \
   > run.txt 2> run.log
 grep -q '^2 000 source records = 1 994 match .* 3 dead-lettered .* 3 rejected .*(reconciled)' run.txt || fail "not the same numbers"
-equal "matches in the report" "$(jq .counts.match report/report.json)" 1994
+equal "matches in the report" "$(jq .counts.match report/latest/report.json)" 1994
 expect_exit 5 env CI=true AI_STORAGE_TYPE=auto "$DROVER" run "${DEMO[@]}" --report report "$SAMPLES/ai_progress" \
   > ci.txt 2> ci.log
 [ ! -e .drover ] || fail "a run in memory left state behind"

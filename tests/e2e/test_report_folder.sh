@@ -22,11 +22,14 @@ say "doctor"
 prepare
 DROVER_VERIFY_REPORT=$bad expect_exit 3 drover doctor > "$WORK/doctor.txt" 2>&1
 grep -q '✗ report .*DRV-Y006' "$WORK/doctor.txt" || fail "$(cat "$WORK/doctor.txt")"
-mkdir -p "$WORK/taken/report.json" "$WORK/page/report.html"
-DROVER_VERIFY_REPORT=$WORK/taken expect_exit 3 drover doctor > "$WORK/doctor2.txt" 2>&1
-grep -q '✗ report .*it is a folder' "$WORK/doctor2.txt" || fail "$(cat "$WORK/doctor2.txt")"
-DROVER_VERIFY_REPORT=$WORK/page expect_exit 3 drover doctor > "$WORK/doctor2.txt" 2>&1
-grep -q '✗ report .*it is a folder' "$WORK/doctor2.txt" || fail "$(cat "$WORK/doctor2.txt")"
+mkdir -p "$WORK/taken/latest/mine" "$WORK/page"
+echo mine > "$WORK/page/latest"
+for taken in taken page; do
+  DROVER_VERIFY_REPORT=$WORK/$taken expect_exit 3 drover doctor > "$WORK/doctor2.txt" 2>&1
+  grep -q "✗ report .*it is neither drover's link nor its copy" "$WORK/doctor2.txt" || fail "$(cat "$WORK/doctor2.txt")"
+  expect_exit 3 drover verify --report "$WORK/$taken" > "$WORK/verify.txt" 2>&1
+  grep -q 'DRV-Y006' "$WORK/verify.txt" || fail "$(cat "$WORK/verify.txt")"
+done
 drover doctor > "$WORK/doctor3.txt" 2>&1 || fail "$(cat "$WORK/doctor3.txt")"
 grep -q '✓ report' "$WORK/doctor3.txt" || fail "$(cat "$WORK/doctor3.txt")"
 [ ! -e "$WORK/report" ] || fail "doctor made something"
@@ -49,11 +52,23 @@ expect_exit 3 limited 1 "$WORK/little.txt"
 grep -q '^MATCH' "$WORK/little.txt" || fail "no verdict: $(cat "$WORK/little.txt")"
 ! grep -q '^Report:' "$WORK/little.txt" || fail "it names a report that is not there"
 grep -q 'DRV-Y006' "$WORK/little.txt" || fail "$(cat "$WORK/little.txt")"
-echo older > "$WORK/full/report.html"
-expect_exit 3 limited 4 "$WORK/little.txt"
+drover verify --report "$WORK/full" > "$WORK/good.txt" 2>&1 || fail "$(cat "$WORK/good.txt")"
+KEPT=$(readlink "$WORK/full/latest")
+expect_exit 3 limited 6 "$WORK/little.txt"
 grep -q '^MATCH' "$WORK/little.txt" || fail "no verdict: $(cat "$WORK/little.txt")"
-[ -e "$WORK/full/report.json" ] && [ ! -e "$WORK/full/report.html" ] || fail "an older page is left beside a newer report.json"
+equal "the latest report is the last whole one" "$(readlink "$WORK/full/latest")" "$KEPT"
+[ "$(find "$WORK/full" -name report.json | wc -l)" -gt "$(find "$WORK/full" -name report.html | wc -l)" ] || fail "6 KiB were enough, or too few"
 psql "$ADMIN" -qc "DELETE FROM public.event WHERE id = 'e1'"
 expect_exit 5 limited 1 "$WORK/little.txt"
 grep -q '^NOT EQUAL' "$WORK/little.txt" || fail "no verdict: $(cat "$WORK/little.txt")"
+
+say "so many are kept as verify.reports says, each whole, and what is no report of drover's stays"
+mkdir -p "$WORK/kept/$NAME-20200101T000000-0badcafe"
+echo signed > "$WORK/kept/$NAME-20200101T000000-0badcafe/signed.txt"
+for i in 1 2 3 4; do
+  DROVER_VERIFY_REPORTS=2 expect_exit 5 drover verify --report "$WORK/kept" > "$WORK/verify.txt" 2>&1
+  grep -q "^Report: $WORK/kept/$(readlink "$WORK/kept/latest")/report.html" "$WORK/verify.txt" || fail "$(cat "$WORK/verify.txt")"
+done
+equal "reports" "$(find "$WORK/kept" -name report.html -o -name report.json | wc -l)" 4
+equal "what else was there" "$(cat "$WORK/kept/$NAME-20200101T000000-0badcafe/signed.txt")" signed
 say done

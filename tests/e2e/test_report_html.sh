@@ -19,13 +19,15 @@ same_page() { # FOLDER SCREEN: checked.json is what the page says
 say "a match"
 generate 400 4 1 "$IN/good.ndjson"
 expect_exit 0 drover run "$IN" > "$WORK/run.txt" 2>&1
-has "$WORK/run.txt" "Report: $WORK/report/report.html (+ .json)"
+RUN=$(readlink "$WORK/report/latest")
+has "$WORK/run.txt" "Report: $WORK/report/$RUN/report.html (+ .json)"
+[[ $RUN =~ ^$NAME-[0-9]{8}T[0-9]{6}-[0-9a-f]{8}$ ]] || fail "a folder named $RUN"
 drover verify > "$WORK/verify.txt" 2> "$WORK/verify.log"
-same_page "$WORK/report" "$WORK/verify.txt"
-equal "its mode" "$(stat -c %a "$WORK/report/report.html")" 600
+same_page "$WORK/report/latest" "$WORK/verify.txt"
+equal "its mode" "$(stat -c %a "$WORK/report/latest/report.html")" 600
 equal "its source" "$(jq -c '[.sources[1][2:6], (.sources[1][0] | test("good.ndjsonxxh3:[0-9a-f]{32}$"))]' "$WORK/checked.json")" \
   '[["400","400","0","0"],true]'
-cp -r "$WORK/report" "$WORK/match"
+cp -r "$WORK/report/latest/" "$WORK/match"
 
 say "hostile names, keys and values; records that are refused, rejected, discarded, and a stream that was cut"
 python3 - tests/data/naughty_strings.txt > "$HOSTILE" <<'PYTHON'
@@ -65,33 +67,33 @@ UPDATE event SET extra = jsonb_set(extra, '{note}', '"</td><script>alert(4)</scr
 UPDATE event SET id = '<script>alert(5)</script>' WHERE isolation_key = 't03' AND id = 'e5';
 SQL
 expect_exit 5 drover verify > "$WORK/verify.txt" 2> "$WORK/verify.log"
-same_page "$WORK/report" "$WORK/verify.txt"
+same_page "$WORK/report/latest" "$WORK/verify.txt"
 for verdict in missing different dead_lettered rejected discarded; do
-  [ "$(jq ".counts.$verdict" "$WORK/report/report.json")" -gt 0 ] || fail "no record is $verdict"
+  [ "$(jq ".counts.$verdict" "$WORK/report/latest/report.json")" -gt 0 ] || fail "no record is $verdict"
 done
-equal "records of the total" "$(jq '[.counts[]] | add' "$WORK/report/report.json")" "$(jq .source_records "$WORK/report/report.json")"
-equal "warnings" "$(jq .warnings "$WORK/checked.json")" "$(jq '.warnings | length' "$WORK/report/report.json")"
+equal "records of the total" "$(jq '[.counts[]] | add' "$WORK/report/latest/report.json")" "$(jq .source_records "$WORK/report/latest/report.json")"
+equal "warnings" "$(jq .warnings "$WORK/checked.json")" "$(jq '.warnings | length' "$WORK/report/latest/report.json")"
 equal "sources that are not whole" "$(jq -c '[.sources[] | select(.[0] == "-")[-1]]' "$WORK/checked.json")" '["not complete"]'
 equal "what was discarded" "$(jq -r '.sources[] | select(.[0] | test("lost.ndjson"))[-1]' "$WORK/checked.json")" "rejected ones discarded"
 jq -r .text "$WORK/checked.json" > "$WORK/text.txt"
 has "$WORK/text.txt" '<img src=x onerror=alert(1)>%1B[31m\u{202E}&"'"'.ndjson:"
-! grep -q 'Canary-5b1f' "$WORK/report/report.html" || fail "a value is shown that is masked in report.json"
-jq -r '.samples[] | .key, (.fields[]? | .source, .stored) | select(. != null) | capture("(?<hash>h:[0-9a-f]{16})").hash' "$WORK/report/report.json" |
+! grep -q 'Canary-5b1f' "$WORK/report/latest/report.html" || fail "a value is shown that is masked in report.json"
+jq -r '.samples[] | .key, (.fields[]? | .source, .stored) | select(. != null) | capture("(?<hash>h:[0-9a-f]{16})").hash' "$WORK/report/latest/report.json" |
   sort -u > "$WORK/hashes.txt"
-grep -oE 'h:[0-9a-f]{16}' "$WORK/report/report.html" | sort -u > "$WORK/shown.txt"
+grep -oE 'h:[0-9a-f]{16}' "$WORK/report/latest/report.html" | sort -u > "$WORK/shown.txt"
 [ -s "$WORK/shown.txt" ] || fail "no hash is shown"
 equal "hashes that report.json does not have" "$(comm -13 "$WORK/hashes.txt" "$WORK/shown.txt")" ""
-cp -r "$WORK/report" "$WORK/masked"
+cp -r "$WORK/report/latest/" "$WORK/masked"
 
 say "with values, of one tenant, and where the folder is none"
 expect_exit 5 drover verify --show-values --report "$WORK/values" > "$WORK/verify.txt" 2> "$WORK/verify.log"
-same_page "$WORK/values" "$WORK/verify.txt"
+same_page "$WORK/values/latest" "$WORK/verify.txt"
 jq -r .text "$WORK/checked.json" > "$WORK/text.txt"
 has "$WORK/text.txt" '</td><script>alert(4)</script>'
 has "$WORK/text.txt" "keep it as you keep the data"
-! grep -q '<script' "$WORK/values/report.html" || fail "a script"
+! grep -q '<script' "$WORK/values/latest/report.html" || fail "a script"
 expect_exit 5 drover verify --only-tenant t00 --report "$WORK/one" > "$WORK/verify.txt" 2> "$WORK/verify.log"
-same_page "$WORK/one" "$WORK/verify.txt"
+same_page "$WORK/one/latest" "$WORK/verify.txt"
 jq -r .text "$WORK/checked.json" > "$WORK/text.txt"
 has "$WORK/text.txt" "Only tenant t00 was compared"
 expect_exit 5 drover verify --report '' > "$WORK/verify.txt" 2> "$WORK/verify.log"
@@ -101,24 +103,29 @@ for needed in chromium node; do
   command -v "$needed" > /dev/null || { say "not seen in a browser: no $needed here (apt-get install chromium nodejs)"; exit 0; }
 done
 export XDG_CONFIG_HOME=$WORK/xdg XDG_CACHE_HOME=$WORK/xdg
-for page in match masked values; do
-  say "$page in a browser"
-  mkdir -p "$PICTURES/$page"
-  timeout 120 node tests/e2e/report_browser.mjs "$WORK/$page/report.html" "$PICTURES/$page" "$WORK/profile-$page" > "$WORK/seen.json" 2> "$WORK/node.log" ||
+see() { # PAGE COUNTS FIGURES: what a browser makes of the folder $WORK/PAGE; COUNTS of report.json are the parts of its bar
+  say "$1 in a browser"
+  mkdir -p "$PICTURES/$1"
+  timeout 120 node tests/e2e/report_browser.mjs "$WORK/$1/report.html" "$PICTURES/$1" "$WORK/profile-$1" > "$WORK/seen.json" 2> "$WORK/node.log" ||
     fail "the browser: $(cat "$WORK/node.log")"
-  equal "requests" "$(jq -c .requests "$WORK/seen.json")" "[\"file://$WORK/$page/report.html\"]"
+  equal "requests" "$(jq -c .requests "$WORK/seen.json")" "[\"file://$WORK/$1/report.html\"]"
   equal "console" "$(jq -c .console "$WORK/seen.json")" "[]"
   equal "scripts and pictures" "$(jq -c '[.elements[] | select(IN("script", "img", "iframe", "link", "object"))]' "$WORK/seen.json")" "[]"
   equal "the style is applied" "$(jq -r .styled "$WORK/seen.json")" "25.6px"
-  equal "parts of the bar" "$(jq .bar "$WORK/seen.json")" "$(jq '[.counts[] | select(. > 0)] | length' "$WORK/$page/report.json")"
-  equal "wider than the window" "$(jq .wide "$WORK/seen.json")" false
+  equal "parts of the bar" "$(jq .bar "$WORK/seen.json")" "$(jq "[$2[] | select(. > 0)] | length" "$WORK/$1/report.json")"
+  equal "wider than the window" "$(jq -c '[.wide, .narrow_wide]' "$WORK/seen.json")" "[false,false]"
+  equal "plots, each with a line to be seen" "$(jq -c '[.plots[] | select(.length > 100 and .height > 50)] | length' "$WORK/seen.json")" "$3"
   equal "dark is another one" "$(jq '.light[0] != .dark[0] and .light[1] != .dark[1]' "$WORK/seen.json")" true
   jq -r .text "$WORK/seen.json" > "$WORK/text.txt"
-  has "$WORK/text.txt" "Reconciliation"
   has "$WORK/text.txt" "What was not compared"
-  for picture in light dark; do
-    [ "$(stat -c %s "$PICTURES/$page/$picture.png")" -gt 20000 ] || fail "$picture.png is blank"
+  for picture in light dark narrow; do
+    [ "$(stat -c %s "$PICTURES/$1/$picture.png")" -gt 20000 ] || fail "$picture.png is blank"
   done
-  [ "$(stat -c %s "$PICTURES/$page/print.pdf")" -gt 10000 ] || fail "nothing is printed"
+  [ "$(stat -c %s "$PICTURES/$1/print.pdf")" -gt 10000 ] || fail "nothing is printed"
+}
+cp -r "$WORK/values/latest/" "$WORK/shown"
+for page in match masked shown; do
+  see $page .counts 0
+  has "$WORK/text.txt" "Reconciliation"
 done
 say done

@@ -84,7 +84,7 @@ for width in 60 80 100 200; do
     fail "wider than $width: $(cat "$WORK/verify$width.txt")"
 done
 expect_exit 5 screen verify.json verify --json
-adds_up "$WORK/verify.json" "$WORK/report/report.json"
+adds_up "$WORK/verify.json" "$WORK/report/latest/report.json"
 for what in .source_records .counts.dead_lettered .counts.pending .counts.rejected; do
   equal "$what of verify and status" "$(jq "$what" "$WORK/verify.json")" "$(jq "$what" "$WORK/status.json")"
 done

@@ -6,7 +6,7 @@ prepare
 generate 3000 10 5 "$WORK/first.ndjson"
 drover produce "$WORK/first.ndjson" > "$WORK/produce.log" 2>&1
 drover work --until-end > "$WORK/work.log" 2>&1
-report() { jq -r "$1" "$WORK/report/report.json"; }
+report() { jq -r "$1" "$WORK/report/latest/report.json"; }
 sql() { psql "$ADMIN" -q -v ON_ERROR_STOP=1 "$@"; }
 
 say "what is whole matches, in one pass or within the least memory, with the original file too"
@@ -17,7 +17,7 @@ expect_exit 0 drover verify --only-tenant t04 > "$WORK/verify.log"
 equal "records of one tenant" "$(report .source_records)" 300
 expect_exit 0 drover verify --only-tenant '' > "$WORK/verify.log"
 equal "no tenant named: records and rows of all" "$(report '[.source_records, .rows] | join(" ")')" "3000 3000"
-equal "mode of the report" "$(stat -c %a "$WORK/report/report.json")" 600
+equal "mode of the report" "$(stat -c %a "$WORK/report/latest/report.json")" 600
 
 say "each kind of damage is found and named"
 sql <<'SQL'
@@ -76,7 +76,7 @@ equal "records add up" "$(report .reconciled)" true
 
 say "values and ids stay masked unless asked for, places are always named"
 expect_exit 5 drover verify > "$WORK/masked.log"
-! grep -qE '[^0-9a-f]e19[^0-9a-f]|2024-01|näme' "$WORK/masked.log" "$WORK/report/report.json" || fail "a value is shown"
+! grep -qE '[^0-9a-f]e19[^0-9a-f]|2024-01|näme' "$WORK/masked.log" "$WORK/report/latest/report.json" || fail "a value is shown"
 grep -q 'from .*first.ndjson:' "$WORK/masked.log" || fail "no place in the source is named"
 sql -c "TRUNCATE event" -c "INSERT INTO event SELECT * FROM whole" -c "DROP TABLE whole"
 expect_exit 0 drover verify > "$WORK/verify.log"

@@ -3,7 +3,7 @@
 # what a deleted row still holds. And what only looks like a fault: tombstones whose life is over, boxes of superseded records.
 . "$(dirname "$0")/lib.sh"
 
-report() { jq -r "$1" "$WORK/report/report.json"; }
+report() { jq -r "$1" "$WORK/report/latest/report.json"; }
 sql() { psql "$ADMIN" -q -v ON_ERROR_STOP=1 "$@"; }
 mapping() { # NAME EXTRA-LINES
   printf 'entity: %s\ncollect: { local_storage: ["%s_*"] }\ntable: %s\nkey: [id]\nversion: { from: /rev, as: number }\ncolumns:

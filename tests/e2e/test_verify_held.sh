@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 
 RECORDS=12000
-report() { jq -r "$1" "$WORK/report/report.json"; }
+report() { jq -r "$1" "$WORK/report/latest/report.json"; }
 # FILE: read, and closed again
 has_read() {
   [ "$(awk '/^rchar/ { print $2 }' "/proc/$PID/io")" -gt "$(stat -c %s "$1")" ] && ! find "/proc/$PID/fd" -lname "$1" | grep -q .

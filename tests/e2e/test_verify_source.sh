@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 
 SEED=${SEED:-$RANDOM}
-report() { jq -r "$1" "$WORK/report/report.json"; }
+report() { jq -r "$1" "$WORK/report/latest/report.json"; }
 cat > "$WORK/old.yaml" <<'EOF'
 entity: old
 collect: { files: ["*"] }

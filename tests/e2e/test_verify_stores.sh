@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/redis_lib.sh"
 
-report() { jq -r "$1" "$WORK/report/report.json"; }
+report() { jq -r "$1" "$WORK/report/latest/report.json"; }
 sql() { psql "$ADMIN" -q -v ON_ERROR_STOP=1 "$@"; }
 
 start_redis

@@ -83,7 +83,7 @@ touch -d '2 hours ago' "$WORK/sources/basket.ndjson"
 expect_exit 5 timeout 150 "$DROVER" run "$WORK/sources" --workers 2 --config "$WORK/drover.yaml" > "$WORK/run.log" 2>&1
 grep -q '102 taken = 100 applied .* 2 dead-lettered' "$WORK/run.log" || fail "run does not add up: $(grep taken "$WORK/run.log")"
 ! grep -q "receipt of" "$WORK/run.log" || fail "$(grep 'receipt of' "$WORK/run.log")"
-equal "warnings" "$(jq -c '.warnings' "$WORK/report/report.json")" "[]"
+equal "warnings" "$(jq -c '.warnings' "$WORK/report/latest/report.json")" "[]"
 drover status --json > "$WORK/status.json"
 equal "classes of status" "$(jq '.counts | add' "$WORK/status.json")" "$(jq .total "$WORK/status.json")"
 equal "dead letters" "$(dead)" 4

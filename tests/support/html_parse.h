@@ -21,16 +21,21 @@ static bool html_is_one_of(struct bytes name, const char *const *words)
 }
 
 static const char *const HTML_TAGS[] = {
-    "html", "head", "meta",   "title",   "style",   "body", "h1", "h2",      "h3",
-    "p",    "div",  "span",   "svg",     "rect",    "ul",   "li", "section", "article",
-    "bdi",  "code", "b",      "br",      "table",   "tr",   "th", "td",      "dl",
-    "dt",   "dd",   "footer", "details", "summary", NULL};
-static const char *const HTML_ATTRIBUTES[] = {
-    "lang",   "charset", "http-equiv", "content",
-    "name",   "class",   "id",         "viewBox",
-    "role",   "x",       "y",          "width",
-    "height", "colspan", "aria-label", "preserveAspectRatio",
-    NULL};
+    "html",    "head",       "meta", "title", "style", "body",   "h1",      "h2",
+    "h3",      "p",          "div",  "span",  "svg",   "rect",   "ul",      "li",
+    "section", "article",    "bdi",  "code",  "b",     "br",     "table",   "tr",
+    "th",      "td",         "dl",   "dt",    "dd",    "footer", "details", "summary",
+    "figure",  "figcaption", "desc", "path",  NULL};
+static const char *const HTML_ATTRIBUTES[] = {"lang",       "charset",
+                                              "http-equiv", "content",
+                                              "name",       "class",
+                                              "id",         "viewBox",
+                                              "role",       "x",
+                                              "y",          "width",
+                                              "height",     "colspan",
+                                              "aria-label", "preserveAspectRatio",
+                                              "d",          "aria-labelledby",
+                                              NULL};
 
 struct html_parser {
     struct bytes text;

@@ -19,7 +19,6 @@ enum { ROUNDS = 60 };
 
 static struct verify_report report;
 static struct readings readings;
-static struct verify_html_facts facts;
 static struct buf page;
 
 static void setup(void)
@@ -32,7 +31,7 @@ static void setup(void)
     report.topic = "drover.m.source";
     report.readings = &readings;
     report.passes = 1;
-    facts = (struct verify_html_facts){.who = "ana@host", .storage = "database"};
+    report.facts = (struct report_facts){.who = "ana@host", .storage = "database", .ended_ms = -1};
     verify_mask_draw_key(&report);
     buf_init(&page, 8u << 20);
 }
@@ -47,7 +46,7 @@ static void teardown(void)
 static const char *show(void)
 {
     buf_reset(&page);
-    verify_html_append(&report, &facts, &page);
+    verify_html_append(&report, &page);
     ck_assert(!page.failed);
     return buf_text(&page);
 }
@@ -202,8 +201,11 @@ static void fill(struct diff_field *fields)
     report.topic = hostile_text();
     report.group = hostile_text();
     report.only_tenant = hostile_text();
-    facts.who = hostile_text();
-    facts.storage = hostile_text();
+    report.facts.who = hostile_text();
+    report.facts.storage = hostile_text();
+    report.facts.run = hostile_text();
+    report.facts.postgres = hostile_text();
+    report.facts.redis = hostile_text();
     verify_report_warn(&report, "%s", hostile_text());
     for (int v = 0; v < VERDICT_COUNT; v++) {
         count(hostile(), hostile(), (enum verdict)v, 1 + random_below(1000));
@@ -344,6 +346,23 @@ START_TEST(sources_beyond_the_table_are_a_sum)
 }
 END_TEST
 
+START_TEST(throughput_and_lag_are_shown_when_there_is_enough_of_them)
+{
+    count(bytes_text("t"), bytes_text("e"), VERDICT_MATCH, 3);
+    ck_assert(!shows("id=\"flow\""));
+    time_buckets_add(&report.flow, 1700000000000, 3, 2);
+    ck_assert(shows("tell of 3 records"));
+    ck_assert(shows("too short a time for a plot"));
+    ck_assert(!shows("<figure"));
+    for (int i = 1; i < 20; i++)
+        time_buckets_add(&report.flow, 1700000000000 + i * 1000, (uint64_t)i * 10, -1);
+    check_page();
+    ck_assert(shows("id=\"plot-throughput\""));
+    ck_assert(shows("greatest 190 at 22:13:39, last 190."));
+    ck_assert(shows("id=\"plot-lag\"")); /* of one point */
+}
+END_TEST
+
 static Suite *verify_html_suite(void)
 {
     Suite *suite = suite_create("verify_html");
@@ -354,6 +373,7 @@ static Suite *verify_html_suite(void)
     tcase_add_test(tcase, verdict_and_sum_are_the_report_s);
     tcase_add_test(tcase, every_class_of_the_sum_has_its_colour);
     tcase_add_test(tcase, nothing_compared_is_said_so);
+    tcase_add_test(tcase, throughput_and_lag_are_shown_when_there_is_enough_of_them);
     tcase_add_test(tcase, a_problem_has_its_advice_and_its_sample);
     tcase_add_test(tcase, values_are_masked_as_in_the_json);
     tcase_add_test(tcase, sources_beyond_the_table_are_a_sum);

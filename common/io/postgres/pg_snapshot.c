@@ -45,6 +45,12 @@ enum outcome pg_snapshot_open(const struct settings *settings, const char *appli
     return OUT_OK;
 }
 
+const char *pg_snapshot_server(const struct pg_snapshot *snapshot)
+{
+    const char *version = PQparameterStatus(snapshot->session, "server_version");
+    return version ? version : "";
+}
+
 void pg_snapshot_close(struct pg_snapshot *snapshot)
 {
     if (!snapshot)

@@ -25,6 +25,8 @@ struct pg_snapshot;
 MUST_USE enum outcome pg_snapshot_open(const struct settings *settings, const char *application,
                                        const struct mapping_set *mappings,
                                        struct pg_snapshot **snapshot, struct error *err);
+/* The server's version, "15.8 (Debian 15.8-0+deb12u1)"; the snapshot's. */
+const char *pg_snapshot_server(const struct pg_snapshot *snapshot);
 /* NULL is allowed. */
 void pg_snapshot_close(struct pg_snapshot *snapshot);
 

@@ -406,4 +406,5 @@ const struct store PG_STORE_ROW_HYBRID = {.away = "postgres.away",
                                           .read_status = read_status,
                                           .open_editor = pg_checkpoint_editor_open,
                                           .end_status = end_status,
-                                          .examine = examine_hybrid};
+                                          .examine = examine_hybrid,
+                                          .read_redis_version = redis_store_row_version};

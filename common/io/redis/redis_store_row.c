@@ -13,6 +13,7 @@
 #include "common/io/redis/redis_sink.h"
 #include "common/io/redis/redis_store_reader.h"
 #include "common/io/redis/redis_url.h"
+#include "common/io/redis/redis_version.h"
 #include "common/io/redis/redis_wire.h"
 
 #define EXAMINE_MS 3000 /* an answer to the doctor */
@@ -90,15 +91,10 @@ static struct bytes ask(struct redis_session *session, const char *const *words,
 
 static void say_version(struct findings *findings, struct redis_session *session, const char *where)
 {
-    static const char *const INFO[] = {"INFO", "server"};
-    static const char NAME[] = "redis_version:";
-    redisReply *reply = NULL;
-    struct bytes text = ask(session, INFO, 2, &reply);
-    const char *at = text.size ? memmem(text.data, text.size, NAME, strlen(NAME)) : NULL;
-    at = at ? at + strlen(NAME) : "(version hidden)";
-    findings->say(findings, FINDING_OK, "redis", NULL, "%s · %.*s", where, (int)strcspn(at, "\r\n"),
-                  at);
-    freeReplyObject(reply);
+    char version[64];
+    redis_version_ask(session, version, sizeof version);
+    findings->say(findings, FINDING_OK, "redis", NULL, "%s · %s", where,
+                  version[0] ? version : "(version hidden)");
 }
 
 /* Without a memory limit nothing is thrown away yet, but it would be once there is one. */
@@ -145,6 +141,11 @@ void redis_store_row_examine(struct findings *findings, bool needed)
     redis_url_wipe(&url);
 }
 
+void redis_store_row_version(const struct settings *settings, char *out, size_t size)
+{
+    redis_version_read(settings->redis_url, EXAMINE_MS, out, size);
+}
+
 static void examine(struct findings *findings)
 {
     redis_store_row_examine(findings, true);
@@ -161,4 +162,5 @@ const struct store REDIS_STORE_ROW = {.away = "redis.away",
                                       .read_generations = redis_generation_read,
                                       .read_status = read_status,
                                       .open_editor = redis_checkpoint_editor_open,
-                                      .examine = examine};
+                                      .examine = examine,
+                                      .read_redis_version = redis_store_row_version};

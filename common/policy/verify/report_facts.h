@@ -9,7 +9,8 @@
 
 #include <stdint.h>
 
-#define REPORT_SETTINGS_DIGEST_SIZE 33 /* 32 hex digits and a NUL */
+#include "common/base/buf.h"
+#include "common/base/json_out.h"
 
 /* Texts are borrowed; NULL or empty: not known. */
 struct report_facts {
@@ -24,5 +25,10 @@ struct report_facts {
     int64_t ended_ms;     /* the same; negative: it goes on */
     int64_t written_ms;
 };
+
+/* Members of an object that is open: "run", "by", "storage", "settings", "versions", "ended". */
+void report_facts_append_json(const struct report_facts *facts, struct json_out *out);
+/* Rows of a list of facts that is open: <dt>, <dd>. */
+void report_facts_append_html(const struct report_facts *facts, struct buf *out);
 
 #endif

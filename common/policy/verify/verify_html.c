@@ -4,7 +4,6 @@
 #include "common/policy/verify/verify_html_internal.h"
 
 #include <inttypes.h>
-#include <time.h>
 
 #include "common/base/error.h"
 #include "common/base/text.h"
@@ -15,17 +14,6 @@
 #define REASON_MAX 8192
 
 /* ---- the first lines --------------------------------------------------------------------- */
-
-/* "2026-01-31 14:02:11 UTC" */
-static void append_time(struct buf *out, int64_t unix_ms)
-{
-    time_t seconds = (time_t)(unix_ms / 1000);
-    struct tm moment;
-    char text[40];
-    gmtime_r(&seconds, &moment);
-    strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S UTC", &moment);
-    buf_append_text(out, text);
-}
 
 static void append_banner(const struct verify_html *page)
 {
@@ -92,13 +80,6 @@ static void append_fact_count(const struct verify_html *page, const char *title,
     buf_append_text(page->out, "</dd>\n");
 }
 
-static void append_fact_time(const struct verify_html *page, const char *title, int64_t unix_ms)
-{
-    buf_append_format(page->out, "<dt>%s</dt><dd>", title);
-    append_time(page->out, unix_ms);
-    buf_append_text(page->out, "</dd>\n");
-}
-
 static void append_pace(const struct verify_html *page)
 {
     struct buf pace;
@@ -118,10 +99,8 @@ static void append_run(const struct verify_html *page)
     append_fact_text(page, "migration", report->migration);
     append_fact_text(page, "source topic", report->topic);
     append_fact_text(page, "group", report->group);
-    append_fact_text(page, "store", page->facts->storage);
     append_fact_text(page, "tenant", report->only_tenant);
-    append_fact_text(page, "by", page->facts->who);
-    append_fact_time(page, "started", report->started_ms);
+    report_facts_append_html(&report->facts, page->out);
     append_pace(page);
     append_fact_count(page, "source records", report->source_count);
     append_fact_count(page, "messages", report->messages);
@@ -132,7 +111,6 @@ static void append_run(const struct verify_html *page)
     append_fact_count(page, "partitions", report->partition_count);
     append_fact_count(page, "passes", report->passes);
     append_fact_text(page, "memory", text_format_size(report->memory_bytes, size));
-    append_fact_text(page, "Drover", DROVER_VERSION);
     buf_append_text(page->out, "</dl>\n</section>\n");
 }
 
@@ -145,7 +123,7 @@ static void append_footer(const struct verify_html *page)
                         "ones have equal hashes, and nobody can try guesses against them. ");
     buf_append_text(page->out, "The same numbers for machines: report.json, beside this file. "
                                "Written ");
-    append_time(page->out, page->facts->unix_ms);
+    html_append_time(page->out, page->report->facts.written_ms);
     buf_append_text(page->out, " by drover " DROVER_VERSION ".</p>\n</footer>\n");
 }
 
@@ -157,14 +135,13 @@ static void append_title(const struct verify_html *page)
     buf_append_text(out, "<h1>Verification of ");
     html_append_outside(out, bytes_text(page->report->migration), VERIFY_HTML_NAME_MAX);
     buf_append_text(out, " <span>· ");
-    append_time(out, page->report->started_ms);
+    html_append_time(out, page->report->started_ms);
     buf_append_text(out, "</span></h1>\n");
 }
 
-void verify_html_append(const struct verify_report *report, const struct verify_html_facts *facts,
-                        struct buf *out)
+void verify_html_append(const struct verify_report *report, struct buf *out)
 {
-    struct verify_html page = {.report = report, .facts = facts, .out = out};
+    struct verify_html page = {.report = report, .out = out};
     diff_groups_total(&report->groups, page.total);
     verify_html_append_head(out, bytes_text(verify_words_verdict(report)));
     append_title(&page);
@@ -175,6 +152,7 @@ void verify_html_append(const struct verify_report *report, const struct verify_
     verify_html_append_groups(&page);
     verify_html_append_sources(&page);
     verify_html_append_scope(&page);
+    verify_html_append_flow(&page);
     append_run(&page);
     append_footer(&page);
     buf_append_text(out, "</body>\n</html>\n");

@@ -8,22 +8,10 @@
  * then the sum, the problems with what to do, and what was not compared.
  */
 
-#include <stddef.h>
-#include <stdint.h>
-
 #include "common/base/buf.h"
 #include "common/policy/verify/verify_report.h"
 
-/* What the report itself does not know. */
-struct verify_html_facts {
-    int64_t unix_ms;     /* when it is written */
-    const char *who;     /* "user@host" */
-    const char *storage; /* a word of the settings */
-    size_t files;        /* original files, or folders, that were compared with the topic */
-};
-
 /* Only `out` can fail. */
-void verify_html_append(const struct verify_report *report, const struct verify_html_facts *facts,
-                        struct buf *out);
+void verify_html_append(const struct verify_report *report, struct buf *out);
 
 #endif

@@ -14,16 +14,19 @@ enum {
 
 struct verify_html {
     const struct verify_report *report;
-    const struct verify_html_facts *facts;
     uint64_t total[VERDICT_COUNT];
     struct buf *out;
 };
 
 /* verify_html_head.c: up to <body>, with the policy and the style; `title` is escaped here. */
 void verify_html_append_head(struct buf *out, struct bytes title);
-/* verify_html_bar.c: the reconciliation, its parts and their numbers. */
+/* verify_html_bar.c: the classes of a sum as one bar, with their numbers, and the sum as a
+ * sentence; and the reconciliation. */
+void verify_html_append_classes(struct buf *out, const uint64_t total[VERDICT_COUNT],
+                                struct bytes sentence);
 void verify_html_append_bar(const struct verify_html *page);
-/* verify_html_problems.c */
+/* verify_html_problems.c; of a verdict that has no code what to do about it, or NULL. */
+const char *verify_html_advice(enum verdict verdict);
 void verify_html_append_problems(const struct verify_html *page);
 /* verify_html_sample.c: one record, with the members in which it differs. */
 void verify_html_append_sample(const struct verify_html *page, const struct verify_sample *sample);
@@ -31,6 +34,8 @@ void verify_html_append_sample(const struct verify_html *page, const struct veri
 void verify_html_append_groups(const struct verify_html *page);
 /* verify_html_sources.c */
 void verify_html_append_sources(const struct verify_html *page);
+/* verify_html_flow.c: throughput and lag, as the receipts tell. */
+void verify_html_append_flow(const struct verify_html *page);
 /* verify_html_scope.c: what was not compared. */
 void verify_html_append_scope(const struct verify_html *page);
 

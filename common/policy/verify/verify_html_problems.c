@@ -35,6 +35,11 @@ static const char *const ADVICE[VERDICT_COUNT] = {
     [VERDICT_GONE] = "the source has them no longer: send a delete for them, or bring them back",
 };
 
+const char *verify_html_advice(enum verdict verdict)
+{
+    return ADVICE[verdict];
+}
+
 static void append_advice(const struct verify_html *page, const struct verify_code *problem)
 {
     bool has_code = problem->code != ERR_NONE;

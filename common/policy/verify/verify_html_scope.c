@@ -74,7 +74,7 @@ static void append_bounds(const struct verify_html *page)
                          "itself. Examples are a choice of at most ");
     html_append_count(out, page->report->samples_max);
     buf_append_text(out, " for each verdict.</p>\n");
-    if (!page->facts->files)
+    if (!page->report->source_files)
         buf_append_text(out, "<p>The original files were not read again: the source is what the "
                              "topic holds and what the producers told. drover verify --source "
                              "PATH compares the files too.</p>\n");

@@ -186,6 +186,32 @@ static void append_run(const struct verify_report *report, struct json_out *out)
     json_out_count(out, "given_up", report->given_up);
     json_out_count(out, "changed", report->changed);
     json_out_count(out, "not_looked", report->not_rechecked);
+    report_facts_append_json(&report->facts, out);
+}
+
+/* What the receipts tell, by time. */
+static void append_flow(const struct verify_report *report, struct json_out *out)
+{
+    const struct time_buckets *flow = &report->flow;
+    if (!flow->used) {
+        json_out_null(out, "flow");
+        return;
+    }
+    json_out_object(out, "flow");
+    json_out_time(out, "begin", time_buckets_begin(flow, 0));
+    json_out_seconds(out, "bucket_seconds", (uint64_t)flow->width_ms);
+    json_out_list(out, "records");
+    for (size_t i = 0; i < flow->used; i++)
+        json_out_count(out, NULL, flow->items[i].count);
+    json_out_end(out);
+    json_out_list(out, "lag");
+    for (size_t i = 0; i < flow->used; i++)
+        if (flow->items[i].level < 0)
+            json_out_null(out, NULL);
+        else
+            json_out_int(out, NULL, flow->items[i].level);
+    json_out_end(out);
+    json_out_end(out);
 }
 
 void verify_json_append(const struct verify_report *report, struct json_out *out)
@@ -205,6 +231,7 @@ void verify_json_append(const struct verify_report *report, struct json_out *out
     totals_append_json_counts(out, &TOTALS_VERIFY, counts, true);
     append_problems(report, out);
     append_partitions(report, out);
+    append_flow(report, out);
     json_out_list(out, "warnings");
     for (size_t i = 0; i < report->warning_count; i++)
         json_out_text(out, NULL, report->warnings[i]);
@@ -217,13 +244,12 @@ void verify_json_append(const struct verify_report *report, struct json_out *out
     verify_side_checks_append_json(&report->side_checks, out);
 }
 
-void verify_json_append_document(const struct verify_report *report, int64_t unix_ms,
-                                 struct buf *buf)
+void verify_json_append_document(const struct verify_report *report, struct buf *buf)
 {
     struct json_out out;
     int code = verify_report_result(report) == VERIFY_MATCH ? EXIT_OK : EXIT_DISCREPANCY;
     json_out_init(&out, buf);
-    json_document_begin(&out, "verify", unix_ms);
+    json_document_begin(&out, "verify", report->facts.written_ms);
     verify_json_append(report, &out);
     json_document_end(&out, NULL, &code);
     buf_append_char(buf, '\n');

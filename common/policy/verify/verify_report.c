@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FLOW_WIDTH_MS 1000 /* at first */
 #define ARENA_MAX (64u << 20)
 #define WARNING_SIZE 400
 
@@ -14,6 +15,7 @@ void verify_report_init(struct verify_report *report, size_t samples_max, size_t
     memset(report, 0, sizeof *report);
     arena_init(&report->arena, ARENA_MAX);
     diff_groups_init(&report->groups, GROUPS_MAX);
+    time_buckets_init(&report->flow, FLOW_WIDTH_MS);
     report->samples_max = samples_max;
     report->groups_max = groups_max;
 }

@@ -16,9 +16,11 @@
 #include "common/base/arena.h"
 #include "common/base/buf.h"
 #include "common/base/json_out.h"
+#include "common/policy/plot/time_buckets.h"
 #include "common/policy/verify/diff.h"
 #include "common/policy/verify/diff_fields.h"
 #include "common/policy/verify/diff_groups.h"
+#include "common/policy/verify/report_facts.h"
 #include "common/policy/verify/verify_side_checks.h"
 
 #define VERIFY_MASK_KEY_SIZE 32
@@ -90,6 +92,8 @@ struct verify_report {
     unsigned char mask_key[VERIFY_MASK_KEY_SIZE]; /* of every hash that is shown (verify_mask.h) */
 
     const char *migration, *group, *topic, *only_tenant;
+    struct report_facts facts;
+    size_t source_files; /* original ones, or folders, that were compared with the topic */
     struct verify_partition *partitions;
     size_t partition_count;
     int64_t started_ms; /* Unix time */
@@ -108,6 +112,9 @@ struct verify_report {
     uint64_t not_rechecked;       /* suspects beyond the number looked at again */
     struct verify_side_checks side_checks;
     const struct readings *readings; /* what producers told of their sources; NULL: nothing */
+    struct time_buckets
+        flow;    /* records that the workers' receipts tell of when they were committed;
+                    level: messages that a worker was behind its partition's end */
     bool broken; /* something kept the run from being whole; said in a warning */
     const char *warnings[VERIFY_WARNINGS_MAX];
     size_t warning_count;
@@ -146,8 +153,7 @@ enum verify_result verify_report_result(const struct verify_report *report);
 
 /* verify_json.c: the members of the report in an object that is open. */
 void verify_json_append(const struct verify_report *report, struct json_out *out);
-/* report.json: the whole document of kind `verify`, and a newline. */
-void verify_json_append_document(const struct verify_report *report, int64_t unix_ms,
-                                 struct buf *buf);
+/* report.json: the whole document of kind `verify`, written when the facts say, and a newline. */
+void verify_json_append_document(const struct verify_report *report, struct buf *buf);
 
 #endif
