@@ -1,146 +1,212 @@
-/* The handles of folders are kept in a sorted array of pointers: each belongs to the loop until its
- * close callback ran. */
+/* Two names of one folder have one number of the system's (wd): notices are told under both. */
 #include "common/io/watch.h"
 
-#include <assert.h>
+#include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uv.h>
+#include <sys/inotify.h>
+#include <unistd.h>
 
 #include "common/base/mem.h"
+#include "common/io/clock.h"
+
+#define CHANGES_MAX 4096 /* paths told; a scan is cheaper than so many by name */
+#define NOTICES (IN_ATTRIB | IN_CREATE | IN_MODIFY | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO)
+#define OF_FOLDER (IN_DELETE_SELF | IN_MOVE_SELF)
+#define BUFFER_BYTES (64 * 1024)
 
 struct folder {
-    uv_fs_event_t handle;
-    struct watch *watch;
     char *path;
-    bool failed; /* not watched: tried again when the folders are set again */
+    int wd; /* -1: not watched, tried again when the folders are set again */
 };
 
 struct watch {
-    uv_loop_t loop;
-    uv_timer_t scan;
-    uv_timer_t patience;
-    struct folder **folders;
+    int fd;
+    uint64_t scan_ms, due_ms;
+    struct folder *folders; /* sorted by path */
     size_t count;
-    bool changed, due, over;
+    char **changes; /* each once; the last is taken first */
+    size_t change_count, change_room;
+    bool lost;
+    char *buffer;
 };
-
-static void on_change(uv_fs_event_t *handle, const char *name, int events, int status)
-{
-    struct folder *folder = handle->data;
-    (void)name;
-    (void)events;
-    (void)status;
-    folder->watch->changed = true;
-}
-
-static void on_scan(uv_timer_t *timer)
-{
-    struct watch *watch = timer->data;
-    watch->due = true;
-}
-
-static void on_patience(uv_timer_t *timer)
-{
-    struct watch *watch = timer->data;
-    watch->over = true;
-}
-
-static void on_closed(uv_handle_t *handle)
-{
-    struct folder *folder = handle->data;
-    free(folder->path);
-    free(folder);
-}
 
 enum outcome watch_open(uint64_t scan_ms, struct watch **watch, struct error *err)
 {
-    struct watch *made = mem_new(sizeof(*made));
-    int failed = uv_loop_init(&made->loop);
-    if (failed) {
-        free(made);
-        *watch = NULL;
-        error_set(err, OUT_FATAL, ERR_INTERNAL, "no event loop");
-        error_cause(err, "%s", uv_strerror(failed));
+    int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    *watch = NULL;
+    if (fd < 0) {
+        error_set(err, OUT_FATAL, ERR_INTERNAL, "no notices of changes");
+        error_cause(err, "%s", strerrordesc_np(errno));
+        error_hint(err, "raise fs.inotify.max_user_instances");
         return OUT_FATAL;
     }
-    uv_timer_init(&made->loop, &made->scan);
-    uv_timer_init(&made->loop, &made->patience);
-    made->scan.data = made;
-    made->patience.data = made;
-    uv_timer_start(&made->scan, on_scan, scan_ms, scan_ms);
+    struct watch *made = mem_zeroed(1, sizeof *made);
+    made->fd = fd;
+    made->scan_ms = scan_ms;
+    made->due_ms = clock_monotonic_ms() + scan_ms;
+    made->buffer = mem_new(BUFFER_BYTES);
     *watch = made;
     return OUT_OK;
 }
 
-static void drop(struct folder *folder)
+void watch_forget(struct watch *watch)
 {
-    uv_close((uv_handle_t *)&folder->handle, on_closed);
+    for (size_t i = 0; i < watch->change_count; i++)
+        free(watch->changes[i]);
+    watch->change_count = 0;
+    watch->lost = false;
 }
 
 void watch_close(struct watch *watch)
 {
     if (!watch)
         return;
+    watch_forget(watch);
     for (size_t i = 0; i < watch->count; i++)
-        drop(watch->folders[i]);
-    uv_close((uv_handle_t *)&watch->scan, NULL);
-    uv_close((uv_handle_t *)&watch->patience, NULL);
-    uv_run(&watch->loop, UV_RUN_DEFAULT);
-    int open = uv_loop_close(&watch->loop);
-    assert(open == 0);
-    (void)open;
+        free(watch->folders[i].path);
+    close(watch->fd);
     free(watch->folders);
+    free(watch->changes);
+    free(watch->buffer);
     free(watch);
 }
 
-static struct folder *add(struct watch *watch, const char *path)
+/* ---- folders ----------------------------------------------------------------------------- */
+
+static bool has_number(const struct folder *folders, size_t count, int wd)
 {
-    struct folder *folder = mem_new(sizeof(*folder));
-    folder->path = mem_text(path);
-    folder->watch = watch;
-    uv_fs_event_init(&watch->loop, &folder->handle);
-    folder->handle.data = folder;
-    folder->failed = uv_fs_event_start(&folder->handle, on_change, path, 0) != 0;
-    return folder;
+    for (size_t i = 0; i < count; i++)
+        if (folders[i].wd == wd)
+            return true;
+    return false;
 }
 
-/* Both lists are sorted: those of one only are added or dropped. A failed one is tried again. */
+/* Of those that are watched no more: another name of the folder may be. */
+static void drop(struct watch *watch, struct folder *old, size_t old_count)
+{
+    for (size_t i = 0; i < old_count; i++) {
+        if (!old[i].path)
+            continue;
+        if (old[i].wd >= 0 && !has_number(watch->folders, watch->count, old[i].wd))
+            inotify_rm_watch(watch->fd, old[i].wd);
+        free(old[i].path);
+    }
+    free(old);
+}
+
+/* Both lists are sorted. A folder of the same name may be another one by now, so each is asked for
+ * again: the same folder has the same number. */
 size_t watch_set_folders(struct watch *watch, const char *const *folders, size_t count)
 {
-    struct folder **kept = mem_zeroed(count, sizeof(struct folder *));
-    size_t old = 0, failed = 0;
+    struct folder *kept = mem_zeroed(count + 1, sizeof *kept), *old = watch->folders;
+    size_t old_count = watch->count, at = 0, failed = 0;
     for (size_t i = 0; i < count; i++) {
-        while (old < watch->count && strcmp(watch->folders[old]->path, folders[i]) < 0)
-            drop(watch->folders[old++]);
-        bool have = old < watch->count && strcmp(watch->folders[old]->path, folders[i]) == 0;
-        if (have && watch->folders[old]->failed) {
-            drop(watch->folders[old++]);
-            have = false;
+        while (at < old_count && strcmp(old[at].path, folders[i]) < 0)
+            at++;
+        bool have = at < old_count && strcmp(old[at].path, folders[i]) == 0;
+        kept[i].wd = inotify_add_watch(watch->fd, folders[i], NOTICES | OF_FOLDER | IN_ONLYDIR);
+        failed += kept[i].wd < 0;
+        if (have && old[at].wd == kept[i].wd) {
+            kept[i].path = old[at].path;
+            old[at].path = NULL;
+            at++;
+        } else {
+            kept[i].path = mem_text(folders[i]);
         }
-        kept[i] = have ? watch->folders[old++] : add(watch, folders[i]);
-        failed += kept[i]->failed;
     }
-    while (old < watch->count)
-        drop(watch->folders[old++]);
-    free(watch->folders);
     watch->folders = kept;
     watch->count = count;
+    drop(watch, old, old_count);
     return failed;
+}
+
+/* ---- notices ----------------------------------------------------------------------------- */
+
+/* Takes `path`. A file that is written to again and again is told once. */
+static void add_change(struct watch *watch, char *path)
+{
+    for (size_t i = watch->change_count; i > 0; i--) { /* the newest are the likeliest */
+        if (strcmp(watch->changes[i - 1], path) != 0)
+            continue;
+        free(path);
+        return;
+    }
+    if (watch->change_count == CHANGES_MAX) {
+        watch_forget(watch);
+        watch->lost = true;
+        free(path);
+        return;
+    }
+    watch->changes = mem_grown(watch->changes, &watch->change_room, watch->change_count + 1,
+                               sizeof *watch->changes);
+    watch->changes[watch->change_count++] = path;
+}
+
+static void take_notice(struct watch *watch, const struct inotify_event *event)
+{
+    if (event->mask & IN_IGNORED)
+        return;
+    if ((event->mask & (IN_Q_OVERFLOW | OF_FOLDER | IN_ISDIR)) || event->len == 0) {
+        watch->lost = true;
+        return;
+    }
+    for (size_t i = 0; i < watch->count && !watch->lost; i++) {
+        const char *folder = watch->folders[i].path;
+        size_t size = strlen(folder);
+        if (watch->folders[i].wd != event->wd)
+            continue;
+        while (size > 1 && folder[size - 1] == '/')
+            size--;
+        add_change(watch, mem_format("%.*s/%s", (int)(size == 1 && folder[0] == '/' ? 0 : size),
+                                     folder, event->name));
+    }
+}
+
+static void read_notices(struct watch *watch)
+{
+    ssize_t size;
+    while ((size = read(watch->fd, watch->buffer, BUFFER_BYTES)) > 0) {
+        for (ssize_t at = 0; at < size;) {
+            const struct inotify_event *event = (const void *)(watch->buffer + at);
+            take_notice(watch, event);
+            at += (ssize_t)(sizeof *event + event->len);
+        }
+    }
+}
+
+static bool has_changed(const struct watch *watch)
+{
+    return watch->lost || watch->change_count > 0;
 }
 
 enum watch_wake watch_wait(struct watch *watch, uint64_t wait_ms)
 {
-    watch->over = false;
-    uv_update_time(&watch->loop);
-    uv_timer_start(&watch->patience, on_patience, wait_ms, 0);
-    while (!watch->changed && !watch->due && !watch->over)
-        uv_run(&watch->loop, UV_RUN_ONCE);
-    uv_timer_stop(&watch->patience);
-    enum watch_wake wake = watch->due ? WATCH_SCAN : watch->changed ? WATCH_CHANGED : WATCH_NOTHING;
-    if (wake == WATCH_SCAN)
-        watch->due = false;
-    if (wake != WATCH_NOTHING) /* a look answers all that came before it */
-        watch->changed = false;
-    return wake;
+    uint64_t now_ms = clock_monotonic_ms();
+    uint64_t left_ms = watch->due_ms > now_ms ? watch->due_ms - now_ms : 0;
+    struct pollfd ready = {.fd = watch->fd, .events = POLLIN};
+    read_notices(watch);
+    if (!has_changed(watch) && left_ms > 0) {
+        (void)poll(&ready, 1, (int)(left_ms < wait_ms ? left_ms : wait_ms));
+        read_notices(watch);
+        now_ms = clock_monotonic_ms();
+    }
+    if (now_ms >= watch->due_ms) {
+        watch->due_ms = now_ms + watch->scan_ms;
+        return WATCH_SCAN;
+    }
+    return has_changed(watch) ? WATCH_CHANGED : WATCH_NOTHING;
+}
+
+char *watch_take_change(struct watch *watch)
+{
+    return watch->change_count ? watch->changes[--watch->change_count] : NULL;
+}
+
+bool watch_take_lost(struct watch *watch)
+{
+    bool lost = watch->lost;
+    watch->lost = false;
+    return lost;
 }

@@ -20,6 +20,7 @@
  * long as it took nothing is listed again, but for the scans. */
 #define RESTS 4
 #define COUNT_RESTS 50
+#define LIST_WAIT_MS 5 /* something is to be listed as soon as it may be */
 
 struct follow {
     struct producer *producer;
@@ -28,11 +29,15 @@ struct follow {
     struct follow_reader reader;
     struct watch *watch;
     struct followed_list files;
-    struct followed **listed; /* of this scan, by place in producer->files */
-    struct error *errors;     /* of the arguments, as last listed */
-    bool *said;               /* that error of an argument */
+    struct followed **listed;          /* of this scan, by place in producer->files */
+    struct folder_names other_folders; /* where sources' bytes have other names */
+    struct error *errors;              /* of the arguments, as last listed */
+    bool *said;                        /* that error of an argument */
     size_t unwatched;
-    size_t uncovered; /* files known that are none of the sources' */
+    size_t uncovered;          /* files known that are none of the sources' */
+    struct followed **noticed; /* of which notices came, in the order of their times */
+    size_t noticed_count, noticed_room;
+    bool unlisted; /* something came or went, or nobody knows what changed: to be listed anew */
     uint64_t rest_until_ms;
     unsigned waiting_scans; /* in a row, with files whose news could not be read */
     struct follow_told *told;
@@ -122,7 +127,9 @@ static void report_arguments(struct follow *follow)
 static void watch_folders(struct follow *follow)
 {
     struct folder_names names;
-    follow_files_folders(follow->arguments, &follow->producer->files, &names);
+    folder_names_free(&follow->other_folders);
+    follow_files_folders(follow->arguments, &follow->producer->files, &names,
+                         &follow->other_folders);
     size_t unwatched =
         watch_set_folders(follow->watch, (const char *const *)names.items, names.count);
     if (unwatched > follow->unwatched)
@@ -138,7 +145,8 @@ static void find_listed(struct follow *follow)
     follow->listed = mem_resize(follow->listed, files->count + 1, sizeof(*follow->listed));
     for (size_t i = 0; i < files->count; i++) {
         follow->listed[i] = followed_get(follow, follow_files_absolute(files->items[i].path));
-        follow->listed[i]->listed = true;
+        follow->listed[i]->listed = follow->listed[i]->has_source = true;
+        follow->listed[i]->source = i;
     }
 }
 
@@ -156,6 +164,7 @@ static void take_turn(struct follow *follow, enum scan_turn turn, bool scan)
     struct source_files *files = &follow->producer->files;
     for (size_t i = 0; i < files->count && !producer_must_stop(follow->producer); i++)
         follow_read_file(&follow->reader, follow->listed[i], &files->items[i], turn, scan);
+    follow_read_end(&follow->reader);
 }
 
 static void scan_files(struct follow *follow, bool scan)
@@ -216,13 +225,16 @@ static void scan_sources(struct follow *follow, bool scan)
 {
     uint64_t began_ms = follow->reader.scan_began_ms = clock_monotonic_ms(),
              read_before = follow->reader.reading_ms;
+    watch_forget(follow->watch); /* all is looked at; what comes from now on is told */
+    follow->noticed_count = 0;
     source_files_free(&follow->producer->files);
     follow_files_list(follow->arguments, &follow->producer->rules, &follow->producer->files,
                       follow->errors);
     watch_folders(follow); /* before reading: what changes from now on is told */
     for (size_t i = 0; i < follow->files.count; i++) {
-        follow->files.items[i]->listed = false;
+        follow->files.items[i]->listed = follow->files.items[i]->has_source = false;
         follow->files.items[i]->kept = NULL;
+        follow->files.items[i]->noticed = false;
     }
     if (scan)
         report_arguments(follow);
@@ -234,9 +246,85 @@ static void scan_sources(struct follow *follow, bool scan)
         forget_lost(follow);
         count_waiting(follow);
     }
+    follow->unlisted = false;
     uint64_t ended_ms = clock_monotonic_ms();
     uint64_t listed_ms = ended_ms - began_ms - (follow->reader.reading_ms - read_before);
     follow->rest_until_ms = ended_ms + RESTS * listed_ms;
+}
+
+/* ---- notices ---- */
+
+static void take_file(struct follow *follow, struct followed *file)
+{
+    if (file->noticed)
+        return;
+    file->noticed = true;
+    follow->noticed = mem_grown(follow->noticed, &follow->noticed_room, follow->noticed_count + 1,
+                                sizeof *follow->noticed);
+    follow->noticed[follow->noticed_count++] = file;
+}
+
+/* Takes `path`. Most names that nobody follows are those under which a file is written before it
+ * gets its own. */
+static void take_change(struct follow *follow, char *path)
+{
+    const char *slash = strrchr(path, '/');
+    size_t folder = slash ? (size_t)(slash - path) : 0;
+    char *absolute = follow_files_absolute(path);
+    size_t at = place_of(follow, absolute);
+    struct followed *file = at < follow->files.count ? follow->files.items[at] : NULL;
+    if (file && file->has_source && strcmp(file->path, absolute) == 0)
+        take_file(follow, file);
+    else if (folder_names_has(&follow->other_folders, path, folder) ||
+             follow_files_may_take(follow->arguments, absolute))
+        follow->unlisted = true;
+    free(absolute);
+    free(path);
+}
+
+static void take_notices(struct follow *follow)
+{
+    char *path;
+    while ((path = watch_take_change(follow->watch)))
+        take_change(follow, path);
+    follow->unlisted |= watch_take_lost(follow->watch);
+}
+
+static int compare_times(const void *left, const void *right)
+{
+    const struct followed *a = *(struct followed *const *)left,
+                          *b = *(struct followed *const *)right;
+    if (a->noticed_ns != b->noticed_ns)
+        return a->noticed_ns < b->noticed_ns ? -1 : 1;
+    return strcmp(a->path, b->path);
+}
+
+/* As in a scan those of an older time first; one that went away is for the next listing. */
+static void read_noticed(struct follow *follow)
+{
+    struct scan_identity identity;
+    size_t kept = 0;
+    for (size_t i = 0; i < follow->noticed_count; i++) {
+        struct followed *file = follow->noticed[i];
+        file->noticed = false;
+        if (!source_identity_read(file->path, &identity)) {
+            follow->unlisted = true;
+            continue;
+        }
+        file->noticed_ns = identity.modified_ns;
+        follow->noticed[kept++] = file;
+    }
+    follow->noticed_count = 0;
+    if (kept)
+        qsort(follow->noticed, kept, sizeof *follow->noticed, compare_times);
+    follow->reader.scan_began_ms = clock_monotonic_ms();
+    follow->reader.noticed = true;
+    for (size_t i = 0; i < kept && !producer_must_stop(follow->producer); i++)
+        follow_read_file(&follow->reader, follow->noticed[i],
+                         &follow->producer->files.items[follow->noticed[i]->source], TURN_NEWS,
+                         false);
+    follow_read_end(&follow->reader);
+    follow->reader.noticed = false;
 }
 
 /* ---- what is known and no source covers ---- */
@@ -401,19 +489,19 @@ static void run(struct follow *follow)
     say_uncovered(follow);
     log_line(LOG_INFO, "follow.waiting", "files=%zu scan_ms=%" PRIu64, producer->files.count,
              producer->settings->scan_ms);
-    bool changed = false;
     while (!producer_must_stop(producer)) {
-        enum watch_wake wake = watch_wait(follow->watch, WAIT_MS);
+        enum watch_wake wake = watch_wait(follow->watch, follow->unlisted ? LIST_WAIT_MS : WAIT_MS);
         bus_sender_poll(producer->sender, 0); /* no progress is shown while nothing moves */
-        changed = changed || wake == WATCH_CHANGED;
         if (wake == WATCH_CHANGED && !follow->changed_ms)
             follow->changed_ms = clock_monotonic_ms();
-        bool due = changed && clock_monotonic_ms() >= follow->rest_until_ms;
-        if ((wake == WATCH_SCAN || due) && !producer_must_stop(producer)) {
-            changed = false;
+        take_notices(follow);
+        bool due = follow->unlisted && clock_monotonic_ms() >= follow->rest_until_ms;
+        if ((wake == WATCH_SCAN || due) && !producer_must_stop(producer))
             scan_sources(follow, wake == WATCH_SCAN);
+        else if (follow->noticed_count > 0)
+            read_noticed(follow);
+        if (!follow->unlisted)
             follow->changed_ms = 0;
-        }
         count_records(follow);
         on_breath(follow);
         log_flush();
@@ -451,6 +539,8 @@ void follow_sources(struct producer *producer)
     forget_lost(&follow);
     free(follow.files.items);
     free(follow.listed);
+    free(follow.noticed);
+    folder_names_free(&follow.other_folders);
     free(follow.errors);
     free(follow.said);
     watch_close(follow.watch);

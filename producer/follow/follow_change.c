@@ -15,26 +15,73 @@ static enum outcome add_file(struct follow_state *state, const char *path, int64
     return outcome;
 }
 
+/* What is of a reading alone goes with it; a batch's first one forgets the batch before. */
+static enum outcome begin_reading(struct follow_state *state, struct error *err)
+{
+    enum outcome outcome = OUT_OK;
+    if (!state->open)
+        outcome = sqlite_exec(&state->db, "BEGIN; DELETE FROM temp.change", err);
+    state->open = true;
+    if (outcome == OUT_OK)
+        outcome = sqlite_exec(&state->db, "SAVEPOINT reading", err);
+    state->reading = outcome == OUT_OK;
+    return outcome;
+}
+
 enum outcome follow_state_begin(struct follow_state *state, const char *path,
                                 struct follow_known *known, struct error *err)
 {
     follow_state_abandon(state);
-    if (known->id == 0 && add_file(state, path, &known->id, err) != OUT_OK)
-        return OUT_FATAL;
+    enum outcome outcome = begin_reading(state, err);
+    if (outcome == OUT_OK && known->id == 0)
+        outcome = add_file(state, path, &known->id, err);
+    follow_state_turn(state, known);
+    return outcome == OUT_OK ? sqlite_exec(&state->db, "DELETE FROM temp.seen", err) : outcome;
+}
+
+void follow_state_turn(struct follow_state *state, const struct follow_known *known)
+{
     state->file = known->id;
     state->folder_device = known->folder_device;
     state->identity = known->identity;
     state->last_size = 0;
-    state->open = true;
-    return sqlite_exec(&state->db, "BEGIN; DELETE FROM temp.seen; DELETE FROM temp.change", err);
+}
+
+enum outcome follow_state_clashes(struct follow_state *state, bool *clashes, struct error *err)
+{
+    sqlite3_stmt *row;
+    enum outcome outcome = follow_sql_get(state, SQL_CLASH, NO_VALUES, &row, err);
+    *clashes = row != NULL;
+    sqlite3_reset(row);
+    return outcome;
+}
+
+void follow_state_set_aside(struct follow_state *state)
+{
+    sqlite_reset(&state->db);
+    if (state->reading)
+        sqlite3_exec(state->db.connection, "RELEASE reading", NULL, NULL, NULL);
+    state->reading = false;
+}
+
+enum outcome follow_state_resume(struct follow_state *state, const struct follow_known *known,
+                                 struct error *err)
+{
+    follow_state_turn(state, known);
+    return begin_reading(state, err);
 }
 
 void follow_state_abandon(struct follow_state *state)
 {
     sqlite_reset(&state->db);
-    if (state->open)
+    if (state->reading)
+        sqlite3_exec(state->db.connection, "ROLLBACK TO reading; RELEASE reading", NULL, NULL,
+                     NULL);
+    if (state->open && (state->storing || state->compared == 0)) {
         sqlite3_exec(state->db.connection, "ROLLBACK", NULL, NULL, NULL);
-    state->open = false;
+        state->open = false;
+    }
+    state->reading = state->storing = false;
 }
 
 enum outcome follow_state_see(struct follow_state *state, const struct follow_seen *seen,
@@ -119,7 +166,7 @@ static enum outcome add_change(struct follow_state *state, const struct front *s
     return follow_sql_run(state, SQL_CHANGE,
                           VALUES(BLOB(entry->key), NUMBER(kind), DIGEST(&entry->digest),
                                  NUMBER(side->ordinal), NUMBER(side->own), NUMBER(floor),
-                                 NUMBER(blank), NUMBER(given), NUMBER(below)),
+                                 NUMBER(blank), NUMBER(given), NUMBER(below), NUMBER(state->file)),
                           err);
 }
 
@@ -189,7 +236,8 @@ static enum outcome note_intents(struct follow_state *state, struct error *err)
                                         NUMBER(identity->device), NUMBER(identity->inode),
                                         NUMBER(identity->changed_ns)),
                                  err);
-    return outcome == OUT_OK ? follow_sql_run(state, SQL_HIGHEST, NO_VALUES, err) : outcome;
+    return outcome == OUT_OK ? follow_sql_run(state, SQL_HIGHEST, VALUES(NUMBER(state->file)), err)
+                             : outcome;
 }
 
 enum outcome follow_state_compare(struct follow_state *state, bool deletes,
@@ -213,8 +261,16 @@ enum outcome follow_state_compare(struct follow_state *state, bool deletes,
     }
     if (counts->upserts + counts->deletes > 0 && note_intents(state, err) != OUT_OK)
         return OUT_FATAL;
-    /* what was compared is kept by the connection, not by the transaction's end */
+    state->reading = false;
+    state->compared++;
+    return sqlite_exec(&state->db, "RELEASE reading", err);
+}
+
+/* What was compared is kept by the connection, not by the transaction's end. */
+enum outcome follow_state_intend(struct follow_state *state, struct error *err)
+{
     state->open = false;
+    state->compared = 0;
     return sqlite_exec(&state->db, "COMMIT", err);
 }
 
@@ -223,7 +279,8 @@ enum outcome follow_state_wants(struct follow_state *state, const struct follow_
 {
     sqlite3_stmt *row;
     enum outcome outcome = follow_sql_get(
-        state, SQL_WANTS, VALUES(BLOB(seen->key), NUMBER(seen->ordinal), DIGEST(&seen->digest)),
+        state, SQL_WANTS,
+        VALUES(BLOB(seen->key), NUMBER(seen->ordinal), DIGEST(&seen->digest), NUMBER(state->file)),
         &row, err);
     *wanted = (struct follow_wanted){0};
     if (row)
@@ -238,7 +295,8 @@ enum outcome follow_state_wants(struct follow_state *state, const struct follow_
 enum outcome follow_state_sent(struct follow_state *state, struct bytes key, int64_t version,
                                struct error *err)
 {
-    return follow_sql_run(state, SQL_SENT, VALUES(BLOB(key), NUMBER(version)), err);
+    return follow_sql_run(state, SQL_SENT, VALUES(BLOB(key), NUMBER(version), NUMBER(state->file)),
+                          err);
 }
 
 enum outcome follow_state_keep(struct follow_state *state, struct bytes key, struct error *err)
@@ -249,7 +307,8 @@ enum outcome follow_state_keep(struct follow_state *state, struct bytes key, str
 enum outcome follow_state_unsent(struct follow_state *state, uint64_t *count, struct error *err)
 {
     sqlite3_stmt *row;
-    enum outcome outcome = follow_sql_get(state, SQL_UNSENT, NO_VALUES, &row, err);
+    enum outcome outcome =
+        follow_sql_get(state, SQL_UNSENT, VALUES(NUMBER(state->file)), &row, err);
     *count = row ? (uint64_t)sqlite3_column_int64(row, 0) : 0;
     sqlite3_reset(row);
     return outcome;
@@ -276,7 +335,8 @@ enum outcome follow_state_next_delete(struct follow_state *state, struct bytes *
     sqlite3_stmt *row;
     *key = (struct bytes){0};
     struct bytes last_key = bytes_of(state->last_delete, state->last_size);
-    if (follow_sql_get(state, SQL_DELETES, VALUES(BLOB(last_key)), &row, err) != OUT_OK)
+    if (follow_sql_get(state, SQL_DELETES, VALUES(BLOB(last_key), NUMBER(state->file)), &row,
+                       err) != OUT_OK)
         return OUT_FATAL;
     if (!row)
         return OUT_OK;
@@ -308,6 +368,31 @@ static enum outcome store_file(struct follow_state *state, const struct follow_k
                           err);
 }
 
+enum outcome follow_state_begin_store(struct follow_state *state, struct error *err)
+{
+    follow_state_abandon(state);
+    enum outcome outcome = sqlite_exec(&state->db, "BEGIN IMMEDIATE", err);
+    state->open = state->storing = outcome == OUT_OK;
+    return outcome;
+}
+
+enum outcome follow_state_end_store(struct follow_state *state, struct error *err)
+{
+    enum outcome outcome = sqlite_exec(&state->db, "COMMIT", err);
+    if (outcome == OUT_OK)
+        state->open = state->storing = false;
+    return outcome;
+}
+
+static enum outcome run_of_others(struct follow_state *state, enum statement which,
+                                  struct error *err)
+{
+    int before = sqlite3_total_changes(state->db.connection);
+    enum outcome outcome = follow_sql_run(state, which, NO_VALUES, err);
+    state->generation += sqlite3_total_changes(state->db.connection) != before;
+    return outcome;
+}
+
 /* `known` NULL: the file stays noted as not done. */
 static enum outcome commit(struct follow_state *state, const struct follow_known *known, bool gone,
                            struct error *err)
@@ -315,22 +400,20 @@ static enum outcome commit(struct follow_state *state, const struct follow_known
     static const enum statement OF_FILE[] = {SQL_STORE, SQL_TOMBSTONE, SQL_REMOVE};
     static const enum statement OF_OTHERS[] = {SQL_BLANK, SQL_DIRTY, SQL_DIRTY_AWAY,
                                                SQL_BLANK_AWAY};
-    follow_state_abandon(state);
-    if (sqlite_exec(&state->db, "BEGIN IMMEDIATE", err) != OUT_OK)
+    bool alone = !state->storing;
+    if (alone && follow_state_begin_store(state, err) != OUT_OK)
         return OUT_FATAL;
-    state->open = true;
     enum outcome outcome = OUT_OK;
     for (size_t i = 0; i < sizeof(OF_FILE) / sizeof(OF_FILE[0]) && outcome == OUT_OK; i++)
         outcome = follow_sql_run(state, OF_FILE[i], VALUES(NUMBER(state->file)), err);
     if (outcome == OUT_OK && known)
         outcome = store_file(state, known, gone, err);
     for (size_t i = 0; i < sizeof(OF_OTHERS) / sizeof(OF_OTHERS[0]) && outcome == OUT_OK; i++)
-        outcome = follow_sql_run(state, OF_OTHERS[i], NO_VALUES, err);
-    if (outcome == OUT_OK)
-        outcome = sqlite_exec(&state->db, "COMMIT", err);
+        outcome = run_of_others(state, OF_OTHERS[i], err);
+    if (outcome == OUT_OK && alone)
+        outcome = follow_state_end_store(state, err);
     if (outcome != OUT_OK)
         follow_state_abandon(state);
-    state->open = false;
     return outcome;
 }
 

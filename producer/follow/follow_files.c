@@ -13,27 +13,38 @@
 #include "common/io/files.h"
 #include "common/io/source/source_identity.h"
 
-void follow_files_list(const struct conf_list *arguments, const struct source_rules *rules,
-                       struct source_files *files, struct error *errors)
+/* Which of the arguments can be listed. */
+static void list_each(const struct conf_list *arguments, const struct source_rules *rules,
+                      struct conf_list *kept, const char **ok, struct error *errors)
 {
-    const char **ok = mem_zeroed(arguments->count, sizeof(*ok));
-    struct conf_list kept = {.items = ok};
-    struct error ignored;
     for (size_t i = 0; i < arguments->count; i++) {
         struct conf_list one = {.items = &arguments->items[i], .count = 1};
         struct source_files found;
-        errors[i] = (struct error){0};
         if (source_files_collect(&one, rules, &found, &errors[i]) == OUT_OK) {
-            ok[kept.count++] = arguments->items[i];
+            ok[kept->count++] = arguments->items[i];
             errors[i] = (struct error){0};
         } else if (errors[i].code == ERR_SOURCE_EMPTY) {
             errors[i] = (struct error){0};
         }
         source_files_free(&found);
     }
-    /* all together, for their order; one that went away between comes with the next scan */
-    if (source_files_collect(&kept, rules, files, &ignored) != OUT_OK)
-        *files = (struct source_files){0};
+}
+
+void follow_files_list(const struct conf_list *arguments, const struct source_rules *rules,
+                       struct source_files *files, struct error *errors)
+{
+    const char **ok = mem_zeroed(arguments->count, sizeof(*ok));
+    struct conf_list kept = {.items = ok};
+    struct error ignored;
+    for (size_t i = 0; i < arguments->count; i++)
+        errors[i] = (struct error){0};
+    if (source_files_collect(arguments, rules, files, &ignored) != OUT_OK) {
+        source_files_free(files);
+        list_each(arguments, rules, &kept, ok, errors);
+        /* all together, for their order; one that went away between comes with the next scan */
+        if (source_files_collect(&kept, rules, files, &ignored) != OUT_OK)
+            *files = (struct source_files){0};
+    }
     free(ok);
 }
 
@@ -165,10 +176,25 @@ static void add_name(struct folder_names *names, char *name)
     names->items[names->count++] = name;
 }
 
-void follow_files_folders(const struct conf_list *arguments, const struct source_files *files,
-                          struct folder_names *names)
+/* Each once, by their bytes. */
+static void sort_names(struct folder_names *names)
 {
-    *names = (struct folder_names){0};
+    size_t kept = 0;
+    if (names->count)
+        qsort(names->items, names->count, sizeof(char *), compare_names);
+    for (size_t i = 0; i < names->count; i++) {
+        if (kept > 0 && strcmp(names->items[kept - 1], names->items[i]) == 0)
+            free(names->items[i]);
+        else
+            names->items[kept++] = names->items[i];
+    }
+    names->count = kept;
+}
+
+void follow_files_folders(const struct conf_list *arguments, const struct source_files *files,
+                          struct folder_names *names, struct folder_names *others)
+{
+    *names = *others = (struct folder_names){0};
     for (size_t i = 0; i < arguments->count; i++) {
         const char *argument = arguments->items[i];
         if (files_is_folder(argument))
@@ -178,21 +204,39 @@ void follow_files_folders(const struct conf_list *arguments, const struct source
     }
     for (size_t i = 0; i < files->count; i++) {
         char *folder = source_identity_folder(files->items[i].path);
+        char *own = folder_of(files->items[i].path);
+        if (strcmp(folder, own) != 0)
+            add_name(others, mem_text(folder));
+        free(own);
         bool same = names->count > 0 && strcmp(names->items[names->count - 1], folder) == 0;
         if (same) /* files of one folder stand together more often than not */
             free(folder);
         else
             add_name(names, folder);
     }
-    qsort(names->items, names->count, sizeof(char *), compare_names);
-    size_t kept = 0;
-    for (size_t i = 0; i < names->count; i++) {
-        if (kept > 0 && strcmp(names->items[kept - 1], names->items[i]) == 0)
-            free(names->items[i]);
-        else
-            names->items[kept++] = names->items[i];
+    sort_names(names);
+    sort_names(others);
+}
+
+bool folder_names_has(const struct folder_names *names, const char *folder, size_t size)
+{
+    for (size_t i = 0; i < names->count; i++)
+        if (strncmp(names->items[i], folder, size) == 0 && names->items[i][size] == '\0')
+            return true;
+    return false;
+}
+
+bool follow_files_may_take(const struct conf_list *arguments, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (source_files_takes_name(slash ? slash + 1 : path))
+        return true;
+    for (size_t i = 0; i < arguments->count; i++) {
+        const struct conf_list one = {.items = &arguments->items[i], .count = 1};
+        if (!files_is_folder(arguments->items[i]) && follow_files_cover(&one, path))
+            return true;
     }
-    names->count = kept;
+    return false;
 }
 
 void folder_names_free(struct folder_names *names)

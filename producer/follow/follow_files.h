@@ -38,8 +38,13 @@ struct folder_names {
     char **items;
     size_t count;
 };
+/* `others`: of them those in which a source's bytes have other names than the source: what lies
+ * behind a link, and the database of a profile. */
 void follow_files_folders(const struct conf_list *arguments, const struct source_files *files,
-                          struct folder_names *names);
+                          struct folder_names *names, struct folder_names *others);
+bool folder_names_has(const struct folder_names *names, const char *folder, size_t size);
+/* Whether a file of that path, which is not followed, may be one of the sources now. */
+bool follow_files_may_take(const struct conf_list *arguments, const char *path);
 void folder_names_free(struct folder_names *names);
 
 #endif

@@ -79,15 +79,20 @@ static enum outcome find_move(struct follow_state *state, const struct conf_list
     return outcome;
 }
 
+static void free_moves(struct moves *moves)
+{
+    for (size_t i = 0; i < moves->count; i++)
+        free(moves->items[i].path);
+    free(moves->items);
+}
+
 /* When they were all found; frees them. */
 static enum outcome keep(struct follow_state *state, struct moves *moves, enum outcome outcome,
                          struct error *err)
 {
     if (outcome == OUT_OK && moves->count > 0)
         outcome = follow_state_move(state, moves->items, moves->count, err);
-    for (size_t i = 0; i < moves->count; i++)
-        free(moves->items[i].path);
-    free(moves->items);
+    free_moves(moves);
     return outcome;
 }
 
@@ -100,6 +105,16 @@ enum outcome follow_moves_keep(struct follow_state *state, const struct conf_lis
         if (files->items[i]->listed)
             outcome = find_move(state, sources, files->items[i], &moves, err);
     return keep(state, &moves, outcome, err);
+}
+
+enum outcome follow_moves_has_one(struct follow_state *state, const struct conf_list *sources,
+                                  struct followed *file, bool *has, struct error *err)
+{
+    struct moves moves = {0};
+    enum outcome outcome = find_move(state, sources, file, &moves, err);
+    *has = moves.count > 0;
+    free_moves(&moves);
+    return outcome;
 }
 
 enum outcome follow_moves_keep_one(struct follow_state *state, const struct conf_list *sources,

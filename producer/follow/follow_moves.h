@@ -15,6 +15,10 @@ bool follow_same_place(const struct scan_identity *a, const struct scan_identity
  * the old name already. Fails as the state does. */
 MUST_USE enum outcome follow_moves_keep(struct follow_state *state, const struct conf_list *sources,
                                         const struct followed_list *files, struct error *err);
+/* Whether the next has anything to keep. */
+MUST_USE enum outcome follow_moves_has_one(struct follow_state *state,
+                                           const struct conf_list *sources, struct followed *file,
+                                           bool *has, struct error *err);
 /* Of one that has another place than the state says, when it is read: it may have been renamed
  * since the others were asked, and once its place is stored under the new name nobody asks again.
  */

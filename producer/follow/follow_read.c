@@ -17,8 +17,8 @@
 #include "common/model/message/envelope.h"
 #include "producer/follow/follow_files.h"
 #include "producer/follow/follow_moves.h"
+#include "producer/follow/follow_send.h"
 
-#define VERSIONS_AHEAD (INT64_C(1) << 20) /* stored at once: one write of the state for many */
 #define IDENTITY_BYTES (1u << 20)
 
 /* ---- one record ---- */
@@ -55,78 +55,6 @@ static struct digest digest_record(struct follow_reader *reader, const struct so
     return digest;
 }
 
-/* Versions of the clock are stored ahead of it. One that is above them, as a record's floor was, is
- * noted with its key (compare does), and the clock of all others stays. */
-static enum outcome reserve(struct follow_reader *reader, int64_t version, bool clocked,
-                            struct error *err)
-{
-    if (version <= follow_state_bound(reader->state)) {
-        version_observe(&reader->producer->file_clock, version);
-        return OUT_OK;
-    }
-    if (!clocked)
-        return OUT_OK;
-    bool room = version < INT64_MAX - VERSIONS_AHEAD;
-    return follow_state_reserve(reader->state, room ? version + VERSIONS_AHEAD : INT64_MAX, err);
-}
-
-/* It is sent all the same: the worker says what became of it. */
-static void say_behind(struct follow_reader *reader, struct bytes key, const struct record *record,
-                       int64_t floor)
-{
-    struct error note;
-    struct buf safe;
-    char *path = strndup(record->origin.uri.data, record->origin.uri.size);
-    struct origin place = {.uri = record->origin.uri};
-    buf_init(&safe, 4096);
-    text_append_safe(&safe, key, 150);
-    error_set(&note, OUT_OK, ERR_NONE,
-              "%s has version %" PRId64 ", and %" PRId64
-              " was given for it before, to a change or a deletion: the stores keep that",
-              buf_text(&safe), record->version, floor);
-    progress_clear(&reader->producer->progress);
-    rejects_note(&reader->producer->rejects, NOTE_RECORD, &place, &note);
-    log_quoted(LOG_WARN, "follow.behind", "path", path ? path : "",
-               "version=%" PRId64 " given=%" PRId64, record->version, floor);
-    buf_free(&safe);
-    free(path);
-}
-
-static enum outcome send_wanted(struct follow_reader *reader, const struct follow_seen *seen,
-                                struct record *record, bool *send, struct error *err)
-{
-    struct follow_wanted wanted;
-    if (follow_state_wants(reader->state, seen, &wanted, err) != OUT_OK)
-        return OUT_FATAL;
-    int64_t floor = wanted.floor;
-    *send = wanted.send;
-    if (wanted.refused) {
-        error_set(err, OUT_REJECT, ERR_VALUE_CONFLICT,
-                  "the record is back, but its version is not above its deletion");
-        error_hint(err, "it stays deleted until its version grows");
-        return OUT_REJECT;
-    }
-    if (!*send)
-        return OUT_OK;
-    if (!seen->own && record->version <= floor && floor == INT64_MAX) {
-        if (follow_state_keep(reader->state, seen->key, err) != OUT_OK)
-            return OUT_FATAL;
-        error_set(err, OUT_REJECT, ERR_VERSION_LAST,
-                  "the record has the greatest version there is, and nothing can follow it");
-        return OUT_REJECT;
-    }
-    bool clocked = !seen->own && record->version > floor;
-    if (!seen->own && !clocked)
-        record->version = floor + 1;
-    if (wanted.below || (seen->own && record->version < floor))
-        say_behind(reader, seen->key, record, floor);
-    enum outcome outcome = seen->own ? OUT_OK : reserve(reader, record->version, clocked, err);
-    if (outcome == OUT_OK)
-        outcome = follow_state_sent(reader->state, seen->key, record->version, err);
-    reader->upserts += outcome == OUT_OK;
-    return outcome;
-}
-
 static enum outcome on_record(void *owner, const struct source_record *found, struct record *record,
                               bool *send, struct error *err)
 {
@@ -140,7 +68,7 @@ static enum outcome on_record(void *owner, const struct source_record *found, st
                                .ordinal = found->origin.ordinal,
                                .own = found->mapping->version_source != VERSION_STAMPED};
     *send = false;
-    enum outcome outcome = reader->sending ? send_wanted(reader, &seen, record, send, err)
+    enum outcome outcome = reader->sending ? follow_send_wanted(reader, &seen, record, send, err)
                                            : follow_state_see(reader->state, &seen, err);
     buf_free(&key);
     return outcome;
@@ -170,24 +98,6 @@ void follow_reader_init(struct follow_reader *reader, struct producer *producer,
 
 /* ---- one pass over the file ---- */
 
-static void read_pass(struct follow_reader *reader, const struct source_file *source, bool sending)
-{
-    struct producer *producer = reader->producer;
-    struct source_kind kind;
-    struct error err;
-    reader->sending = sending;
-    reader->gate.silent = !sending;
-    reader->unfinished = false;
-    reader->rejected = 0;
-    producer->gate = &reader->gate;
-    /* a file that came later may be of no mapping: that is its own fault, not the run's end */
-    if (source_reading_check(&producer->rules, source, &kind, &err) == OUT_FATAL)
-        producer_reject_source(producer, source->path, &err);
-    else
-        producer_read_source(producer, source);
-    producer->gate = NULL;
-}
-
 static int64_t unix_ns(void)
 {
     struct timespec now;
@@ -202,137 +112,13 @@ static void compare_pass(struct follow_reader *reader, const struct source_file 
 {
     struct version_clock clock = reader->producer->file_clock;
     struct scan_identity after;
-    read_pass(reader, source, false);
+    follow_send_read(reader, source, false);
     reader->producer->file_clock = clock;
     bool same = source_identity_read(source->path, &after) && scan_identity_equal(identity, &after);
     if (same || reader->unfinished)
         return;
     reader->unfinished = true;
     error_set(&reader->why, OUT_REJECT, ERR_SOURCE_CHANGED, "the source changed while it was read");
-}
-
-/* ---- sending ---- */
-
-static enum outcome send_delete(struct follow_reader *reader, struct bytes key, int64_t last,
-                                bool own, const char *path, struct error *err)
-{
-    struct producer *producer = reader->producer;
-    const char *entity = memchr(key.data, '/', key.size);
-    const char *id =
-        entity ? memchr(entity + 1, '/', key.size - (size_t)(entity + 1 - key.data)) : NULL;
-    assert(id); /* the state looked at it */
-    int64_t clock_version = own ? 0 : version_next(&producer->file_clock, clock_unix_ms());
-    struct record record = {
-        .tenant = bytes_of(key.data, (size_t)(entity - key.data)),
-        .entity = bytes_of(entity + 1, (size_t)(id - entity - 1)),
-        .id = bytes_of(id + 1, key.size - (size_t)(id + 1 - key.data)),
-        .version = follow_delete_version(own, last, clock_version),
-        .has_version = true,
-        .operation = OP_DELETE,
-        .index = -1,
-        .run = bytes_text(producer->run),
-        .sequence = -1,
-        .origin = {.uri = bytes_text(path)},
-    };
-    producer->open.path = "(deleted)"; /* should Kafka refuse it, after the file is forgotten */
-    bool clocked = record.version == clock_version;
-    enum outcome outcome = own ? OUT_OK : reserve(reader, record.version, clocked, err);
-    if (outcome == OUT_OK)
-        outcome = follow_state_sent(reader->state, key, record.version, err);
-    if (outcome == OUT_OK)
-        outcome = producer_send_record(producer, &record, err);
-    reader->deletes += outcome == OUT_OK;
-    return outcome;
-}
-
-/* Its version is the greatest there is: a delete could not be newer, and a stamped one could not
- * either. The row stays; said once, and then the follower knows the record no more. */
-static enum outcome keep_last(struct follow_reader *reader, struct bytes key, const char *path,
-                              struct error *err)
-{
-    struct error why;
-    struct buf safe;
-    struct origin place = {.uri = bytes_text(path)};
-    buf_init(&safe, 4096);
-    text_append_safe(&safe, key, 150);
-    error_set(&why, OUT_REJECT, ERR_VERSION_LAST,
-              "%s is gone from the source, and no delete can be newer than it", buf_text(&safe));
-    buf_free(&safe);
-    progress_clear(&reader->producer->progress);
-    rejects_add(&reader->producer->rejects, &place, &why);
-    log_quoted(LOG_WARN, "follow.kept", "path", path, "code=%s", error_code_id(why.code));
-    return follow_state_keep(reader->state, key, err);
-}
-
-/* OUT_RETRY: the run must stop. */
-static enum outcome send_deletes(struct follow_reader *reader, const char *path, struct error *err)
-{
-    for (;;) {
-        struct bytes key;
-        int64_t last;
-        bool own;
-        enum outcome outcome = follow_state_next_delete(reader->state, &key, &last, &own, err);
-        if (outcome != OUT_OK || key.size == 0)
-            return outcome;
-        outcome = last == INT64_MAX ? keep_last(reader, key, path, err)
-                                    : send_delete(reader, key, last, own, path, err);
-        if (outcome != OUT_OK)
-            return outcome;
-    }
-}
-
-/* Waits for what was sent, then stores it. OUT_RETRY: nothing is stored as the run must stop, or
- * *left records changed between the two passes and were not sent. */
-static enum outcome store(struct follow_reader *reader, const struct follow_known *known, bool gone,
-                          uint64_t *left, struct error *err)
-{
-    *left = 0;
-    if (!producer_settle(reader->producer))
-        return OUT_RETRY;
-    if (follow_state_unsent(reader->state, left, err) != OUT_OK)
-        return OUT_FATAL;
-    if (*left == 0)
-        return follow_state_commit(reader->state, known, gone, err);
-    return follow_state_commit_sent(reader->state, err) == OUT_OK ? OUT_RETRY : OUT_FATAL;
-}
-
-static void say(struct follow_reader *reader, const char *what, const char *path,
-                const struct follow_counts *counts, uint64_t left)
-{
-    reader->last_change_ms = clock_unix_ms();
-    log_quoted(LOG_INFO, what, "path", path,
-               "records=%" PRIu64 " upserts=%" PRIu64 " deletes=%" PRIu64 " left=%" PRIu64,
-               counts->seen, counts->upserts - left, counts->deletes, left);
-}
-
-/* Sends what compare found and stores it. */
-static enum outcome apply(struct follow_reader *reader, struct followed *file,
-                          const struct source_file *source, struct follow_known *known,
-                          const struct scan_identity *before, bool settled,
-                          const struct follow_counts *counts, struct error *err)
-{
-    uint64_t left, rejected = reader->rejected;
-    bool list = rejected + counts->behind > 0 && !file->refusals_listed;
-    if (counts->upserts > 0 || list) {
-        read_pass(reader, source, true);
-        file->refusals_listed = true;
-        if (producer_must_stop(reader->producer))
-            return OUT_RETRY;
-    }
-    if (send_deletes(reader, source->path, err) != OUT_OK)
-        return err->outcome;
-    bool racy = scan_is_racy(&known->identity, file->read_ns);
-    known->done = !racy && (counts->waiting == 0 || (rejected > 0 && settled));
-    if (counts->waiting > 0 && !known->done && before->inode != 0)
-        known->identity = *before;
-    if (counts->waiting > 0 && rejected > 0)
-        log_quoted(LOG_WARN, "follow.deletes_withheld", "path", file->path,
-                   "records=%" PRIu64 " unidentified=%" PRIu64, counts->waiting, rejected);
-    enum outcome outcome = store(reader, known, false, &left, err);
-    bool stored = outcome == OUT_OK || (outcome == OUT_RETRY && left > 0);
-    if (stored && counts->upserts + counts->deletes > left)
-        say(reader, "follow.produced", file->path, counts, left);
-    return outcome;
 }
 
 /* ---- scans ---- */
@@ -353,6 +139,7 @@ static void note_identity(const struct follow_reader *reader, struct followed *f
     file->identity = *identity;
     file->identified = true;
     file->placed = false; /* the next scan of who has moved asks */
+    file->done_at = 0;
     file->since_ms = reader->scan_began_ms;
     file->failed_same = 0;
     file->refusals_listed = false;
@@ -391,12 +178,28 @@ static bool must_wait(const struct follow_reader *reader)
     return reader->unread > 0 && !reader->waited;
 }
 
+/* A key that another file of the batch has goes on from where that one is. */
+static enum outcome make_room(struct follow_reader *reader, const struct follow_known *known,
+                              bool alone, struct error *err)
+{
+    bool clashes = alone;
+    if (reader->pending_count == 0)
+        return OUT_OK;
+    if (!alone && follow_state_clashes(reader->state, &clashes, err) != OUT_OK)
+        return OUT_FATAL;
+    if (!clashes)
+        return OUT_OK;
+    follow_state_set_aside(reader->state);
+    (void)follow_send_pending(reader);
+    return producer_must_stop(reader->producer) ? OUT_RETRY
+                                                : follow_state_resume(reader->state, known, err);
+}
+
 static void take_reading(struct follow_reader *reader, struct followed *file,
-                         const struct source_file *source, struct follow_known *known,
+                         const struct source_file *source, const struct follow_known *known,
                          const struct scan_identity *before, bool scan)
 {
     struct error err = {0};
-    struct follow_counts counts;
     struct scan seen = {.whole = !reader->unfinished,
                         .rejected = reader->rejected,
                         .settled = is_settled(reader, file),
@@ -411,12 +214,30 @@ static void take_reading(struct follow_reader *reader, struct followed *file,
     }
     file->failed_same = file->failed = 0;
     file->reported = file->unread = false;
-    enum outcome outcome = follow_state_compare(reader->state, verdict == SCAN_ALL, &counts, &err);
+    struct follow_pending pending = {.file = file,
+                                     .source = source,
+                                     .settled = seen.settled,
+                                     .known = *known,
+                                     .before = *before,
+                                     .rejected = seen.rejected};
+    bool alone = verdict == SCAN_ALL; /* what it lost another file may have, or get */
+    enum outcome outcome = make_room(reader, known, alone, &err);
     if (outcome == OUT_OK)
-        outcome = apply(reader, file, source, known, before, seen.settled, &counts, &err);
-    if (outcome == OUT_RETRY)
-        set_unread(reader, file, true); /* it changed while it was sent */
-    finish_scan(reader, outcome, &err);
+        outcome = follow_state_compare(reader->state, alone, &pending.counts, &err);
+    if (outcome != OUT_OK) {
+        finish_scan(reader, outcome, &err);
+        return;
+    }
+    follow_send_later(reader, &pending);
+    if (alone || follow_send_is_due(reader))
+        (void)follow_send_pending(reader);
+}
+
+void follow_read_end(struct follow_reader *reader)
+{
+    uint64_t began_ms = clock_monotonic_ms();
+    (void)follow_send_pending(reader);
+    reader->reading_ms += clock_monotonic_ms() - began_ms;
 }
 
 /* A file that was not to be seen is there: false when the state cannot be used. */
@@ -444,6 +265,12 @@ static enum outcome find_known(struct follow_reader *reader, struct followed *fi
     enum outcome outcome = follow_state_find(reader->state, file->path, known, err);
     if (outcome != OUT_OK || follow_same_place(&known->identity, identity))
         return outcome;
+    bool moved = false;
+    outcome = follow_moves_has_one(reader->state, &reader->producer->settings->sources, file,
+                                   &moved, err);
+    if (outcome != OUT_OK || !moved)
+        return outcome;
+    (void)follow_send_pending(reader); /* what moves may be of a file of the batch */
     outcome = follow_moves_keep_one(reader->state, &reader->producer->settings->sources, file, err);
     return outcome == OUT_OK ? follow_state_find(reader->state, file->path, known, err) : outcome;
 }
@@ -468,6 +295,11 @@ void follow_read_file(struct follow_reader *reader, struct followed *file,
     }
     if (losses != (turn == TURN_LOSSES))
         return;
+    uint64_t generation = follow_state_generation(reader->state);
+    if (again && file->done_at == generation) {
+        file->unread = false;
+        return;
+    }
     if (find_known(reader, file, &identity, &known, &err) != OUT_OK) {
         finish_scan(reader, OUT_FATAL, &err);
         return;
@@ -478,9 +310,13 @@ void follow_read_file(struct follow_reader *reader, struct followed *file,
         return;
     }
     bool news = !known.done || !scan_identity_equal(&known.identity, &identity);
-    if (!news)
+    if (!news) {
         file->unread = false;
-    if (!news || (again && !scan)) /* the same unfinished file is looked at once a scan */
+        file->done_at = generation;
+    }
+    /* The same unfinished file is looked at once a scan, and when something happened to it: what
+     * was written in the same moment as it was read has left its times as they are. */
+    if (!news || (again && !scan && !reader->noticed))
         return;
     uint64_t began_ms = clock_monotonic_ms();
     file->read_ns = unix_ns();
@@ -504,19 +340,17 @@ static void delete_file(struct follow_reader *reader, struct followed *file,
                         struct follow_known *known)
 {
     struct error err = {0};
-    struct follow_counts counts;
-    uint64_t left;
+    struct follow_pending pending = {.file = file, .gone = true};
     enum outcome outcome = follow_state_begin(reader->state, file->path, known, &err);
     if (outcome == OUT_OK)
-        outcome = follow_state_compare(reader->state, true, &counts, &err);
-    if (outcome == OUT_OK)
-        outcome = send_deletes(reader, file->path, &err);
-    if (outcome == OUT_OK)
-        outcome = store(reader, known, true, &left, &err);
-    if (outcome == OUT_OK)
-        say(reader, "follow.deleted", file->path, &counts, left);
-    finish_scan(reader, outcome, &err);
-    if (outcome == OUT_OK)
+        outcome = follow_state_compare(reader->state, true, &pending.counts, &err);
+    if (outcome != OUT_OK) {
+        finish_scan(reader, outcome, &err);
+        return;
+    }
+    pending.known = *known;
+    follow_send_later(reader, &pending);
+    if (follow_send_pending(reader) == OUT_OK)
         (void)come_back(reader, file); /* what comes under this name is a file like any other */
 }
 

@@ -1,12 +1,27 @@
 #ifndef DROVER_PRODUCER_FOLLOW_READ_H
 #define DROVER_PRODUCER_FOLLOW_READ_H
 
-/* One followed file: a first pass compares it with what is known, a second one sends what changed;
- * then all is waited for, and stored. */
+/* One followed file: a first pass compares it with what is known; what changed is sent in a second
+ * one, together with that of other files (follow_send.h). */
 
 #include "producer/follow/followed.h"
 #include "producer/follow/follow_state.h"
 #include "producer/producer.h"
+
+#define FOLLOW_PENDING_MAX 64
+
+/* A file that was compared, and is to be sent. */
+struct follow_pending {
+    struct followed *file;
+    const struct source_file *source; /* NULL: */
+    bool gone;                        /* the file is no more, and all it held is deleted */
+    bool settled;                     /* an earlier scan saw the same */
+    struct follow_known known;
+    struct scan_identity before; /* as it was stored */
+    struct follow_counts counts;
+    uint64_t rejected;
+    uint64_t left; /* changed between the two passes, and not sent */
+};
 
 /* A reading in the works. */
 struct follow_reader {
@@ -14,6 +29,7 @@ struct follow_reader {
     struct follow_state *state;
     uint64_t scan_ms;
     uint64_t scan_began_ms; /* when the scan of hand began, before it listed the files */
+    bool noticed;  /* the file at hand is read because a notice of it came, not by a scan */
     size_t unread; /* files with news that could not be read yet: nothing is deleted meanwhile, */
     bool waited;   /* unless that has been so for SCAN_TRIES_MAX scans */
     struct record_gate gate;
@@ -21,6 +37,10 @@ struct follow_reader {
     uint64_t rejected; /* of the first pass */
     bool unfinished;   /* so far: `why` */
     struct error why;
+    struct follow_pending pending[FOLLOW_PENDING_MAX];
+    size_t pending_count;
+    uint64_t pending_changes;
+    uint64_t pending_ms;       /* since the first of them waits */
     uint64_t upserts, deletes; /* of all readings, for people */
     uint64_t reading_ms;       /* spent in files that had news */
     int64_t last_change_ms;    /* something was produced then, Unix time; -1: nothing yet */
@@ -36,6 +56,8 @@ enum scan_turn { TURN_NEWS, TURN_LOSSES };
  * turns the caller counts reader->unread. */
 void follow_read_file(struct follow_reader *reader, struct followed *file,
                       const struct source_file *source, enum scan_turn turn, bool scan);
+/* At the end of a turn: sends what the files read had. */
+void follow_read_end(struct follow_reader *reader);
 /* Deletes what a file that is not there alone held; false when it is there, or cannot be told. */
 bool follow_forget(struct follow_reader *reader, struct followed *file);
 /* Looks at one that is known and none of the sources now, at a turn of the scan. */

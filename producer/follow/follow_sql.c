@@ -36,7 +36,7 @@ static const char SCHEMA[] =
     " own INTEGER) WITHOUT ROWID;"
     "CREATE TEMP TABLE change (key BLOB PRIMARY KEY, kind INTEGER, digest BLOB, ordinal INTEGER,"
     " own INTEGER, floor INTEGER, blank INTEGER, version INTEGER, given INTEGER,"
-    " below INTEGER) WITHOUT ROWID;";
+    " below INTEGER, file INTEGER) WITHOUT ROWID;";
 
 static const char *const TEXTS[STATEMENTS] = {
     [SQL_META] = "SELECT value FROM meta WHERE name = ?1",
@@ -69,14 +69,18 @@ static const char *const TEXTS[STATEMENTS] = {
     [SQL_OTHER] = "SELECT file, version, digest = ?3 FROM record WHERE key = ?1 AND file <> ?2 "
                   "AND NOT deleted AND file NOT IN (SELECT file FROM temp.unfollowed WHERE NOT "
                   "(away AND own)) ORDER BY version DESC LIMIT 1",
-    [SQL_CHANGE] = "INSERT INTO temp.change VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL, ?8, ?9)",
+    [SQL_CHANGE] = "INSERT INTO temp.change VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL, ?8, ?9, ?10)",
+    /* few changes, and of a reading any number */
+    [SQL_CLASH] =
+        "SELECT 1 FROM temp.change AS c CROSS JOIN temp.seen AS s ON s.key = c.key LIMIT 1",
     [SQL_INTEND] = "INSERT OR REPLACE INTO record SELECT ?1, key, x'', given, own, "
-                   "CASE WHEN kind = 2 AND own THEN 2 ELSE 0 END FROM temp.change WHERE kind IN "
-                   "(1, 2)",
-    [SQL_HIGHEST] = "INSERT INTO highest SELECT key, given FROM temp.change WHERE kind IN (1, 2) "
-                    "AND (own OR floor > 0 AND given > (SELECT value FROM meta WHERE name = "
-                    "'bound')) ON CONFLICT (key) DO UPDATE SET version = max(version, "
-                    "excluded.version)",
+                   "CASE WHEN kind = 2 AND own THEN 2 ELSE 0 END FROM temp.change WHERE file = ?1 "
+                   "AND kind IN (1, 2)",
+    [SQL_HIGHEST] =
+        "INSERT INTO highest SELECT key, given FROM temp.change WHERE file = ?1 AND "
+        "kind IN (1, 2) AND (own OR floor > 0 AND given > (SELECT value FROM meta WHERE name = "
+        "'bound')) ON CONFLICT (key) DO UPDATE SET version = max(version, "
+        "excluded.version)",
     [SQL_UNDONE] = "UPDATE file SET done = 0, folder_device = ?2, gone = 0, "
                    "device = CASE WHEN gone OR device IS NULL THEN ?3 ELSE device END, "
                    "inode = CASE WHEN gone OR inode IS NULL THEN ?4 ELSE inode END, "
@@ -84,18 +88,20 @@ static const char *const TEXTS[STATEMENTS] = {
                    "WHERE id = ?1",
     [SQL_WANTS] =
         "SELECT kind, floor, below FROM temp.change WHERE key = ?1 AND ordinal = ?2 AND digest "
-        "= ?3",
-    [SQL_SENT] = "UPDATE temp.change SET version = ?2 WHERE key = ?1",
+        "= ?3 AND file = ?4",
+    [SQL_SENT] = "UPDATE temp.change SET version = ?2 WHERE key = ?1 AND file = ?3",
     [SQL_KEEP] = "UPDATE temp.change SET kind = 3 WHERE key = ?1",
-    [SQL_UNSENT] = "SELECT count(*) FROM temp.change WHERE version IS NULL AND kind = 1",
-    [SQL_DELETES] = "SELECT key, floor, own FROM temp.change WHERE kind = 2 AND key > ?1 ORDER BY "
-                    "key LIMIT 1",
+    [SQL_UNSENT] =
+        "SELECT count(*) FROM temp.change WHERE version IS NULL AND kind = 1 AND file = ?1",
+    [SQL_DELETES] =
+        "SELECT key, floor, own FROM temp.change WHERE kind = 2 AND key > ?1 AND file = ?2 "
+        "ORDER BY key LIMIT 1",
     [SQL_STORE] = "INSERT OR REPLACE INTO record SELECT ?1, key, digest, version, own, 0 FROM "
-                  "temp.change WHERE kind = 1 AND version IS NOT NULL",
+                  "temp.change WHERE file = ?1 AND kind = 1 AND version IS NOT NULL",
     [SQL_TOMBSTONE] = "INSERT OR REPLACE INTO record SELECT ?1, key, digest, version, 1, 1 FROM "
-                      "temp.change WHERE kind = 2 AND own",
+                      "temp.change WHERE file = ?1 AND kind = 2 AND own",
     [SQL_REMOVE] = "DELETE FROM record WHERE file = ?1 AND key IN (SELECT key FROM temp.change "
-                   "WHERE kind = 3 OR kind = 2 AND NOT own)",
+                   "WHERE file = ?1 AND (kind = 3 OR kind = 2 AND NOT own))",
     [SQL_BLANK] = "UPDATE record SET digest = x'' WHERE NOT deleted AND (file, key) IN (SELECT "
                   "blank, key FROM temp.change WHERE blank > 0)",
     /* Who is not there now, or not followed, held it: should it come back, it is produced again. */

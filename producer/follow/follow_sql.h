@@ -31,6 +31,7 @@ enum statement {
     SQL_BEHIND_DELETE,
     SQL_OTHER,
     SQL_CHANGE,
+    SQL_CLASH,
     SQL_INTEND,
     SQL_HIGHEST,
     SQL_UNDONE,
@@ -63,12 +64,16 @@ struct follow_state {
     char *path, *lock_path;
     int lock;
     int64_t bound;
+    uint64_t generation;
     int64_t file;           /* of the reading */
     uint64_t folder_device; /* of that file */
     struct scan_identity identity;
     char last_delete[2048]; /* keys have at most 255 + 63 + 512 bytes, three times that encoded */
     size_t last_size;
-    bool open; /* in a transaction */
+    bool open;       /* in a transaction, */
+    bool reading;    /* with a reading in it, */
+    size_t compared; /* or those that were compared; */
+    bool storing;    /* or of what was sent */
 };
 
 /* Opens the database at state->path, makes its tables, prepares all statements. */

@@ -102,6 +102,7 @@ enum outcome follow_state_open(const char *folder, const char *migration,
     bool begun = false;
     struct follow_state *made = mem_new(sizeof(*made));
     made->lock = -1;
+    made->generation = 1;
     made->path = mem_format("%s/%s.follow.db", folder, migration);
     made->lock_path = mem_format("%s/%s.follow.lock", folder, migration);
     enum outcome outcome = take_lock(made, err);
@@ -163,6 +164,11 @@ enum outcome follow_state_reserve(struct follow_state *state, int64_t bound, str
     if (outcome == OUT_OK)
         state->bound = bound;
     return outcome;
+}
+
+uint64_t follow_state_generation(const struct follow_state *state)
+{
+    return state->generation;
 }
 
 /* ---- files ---- */
@@ -256,6 +262,7 @@ enum outcome follow_state_move(struct follow_state *state, const struct follow_m
                                size_t count, struct error *err)
 {
     follow_state_abandon(state);
+    state->generation++;
     enum outcome outcome = sqlite_exec(&state->db, "BEGIN IMMEDIATE", err);
     state->open = outcome == OUT_OK;
     for (size_t i = 0; i < count && outcome == OUT_OK; i++)

@@ -10,8 +10,10 @@
  * (`bound` and the records' own are stored as early). The two sets of a reading are compared on
  * disk, so memory does not grow with a file.
  *
- *   begin ─ see… ─ compare ─ (wants, sent)… ─ next_delete… ─ commit        abandon at any point
- *                                                            commit_sent: not all of it was sent
+ *   begin ─ see… ─ compare ─ intend ─ (wants, sent)… ─ next_delete… ─ commit      abandon at any
+ *                                                              commit_sent: not all of it was sent
+ * Of several files at once: each is begun, seen and compared, one intend, then by turns what was
+ * compared is sent; and between begin_store and end_store each is committed.
  *
  * All failures are OUT_FATAL DRV-X004. The file is readable by its owner alone: keys are in it.
  */
@@ -54,6 +56,8 @@ struct follow_known {
 };
 MUST_USE enum outcome follow_state_find(struct follow_state *state, const char *path,
                                         struct follow_known *known, struct error *err);
+/* Grows whenever what is known of a file becomes undone by another's doing. */
+uint64_t follow_state_generation(const struct follow_state *state);
 /* The paths known, NULL at the end; the caller frees each and the list. */
 MUST_USE enum outcome follow_state_paths(struct follow_state *state, char ***paths,
                                          struct error *err);
@@ -116,9 +120,20 @@ struct follow_counts {
     uint64_t waiting; /* gone, but deletes are not allowed yet */
     uint64_t behind;  /* back, and not above their deletion */
 };
-/* Also stores the intents, all at once. */
+/* Whether a key of the reading was compared for another file, and is not stored yet. */
+MUST_USE enum outcome follow_state_clashes(struct follow_state *state, bool *clashes,
+                                           struct error *err);
+/* The reading waits until those compared before it are stored; resume goes on with it. */
+void follow_state_set_aside(struct follow_state *state);
+MUST_USE enum outcome follow_state_resume(struct follow_state *state,
+                                          const struct follow_known *known, struct error *err);
 MUST_USE enum outcome follow_state_compare(struct follow_state *state, bool deletes,
                                            struct follow_counts *counts, struct error *err);
+
+/* Stores the intents of all that was compared; to be called before anything is sent. */
+MUST_USE enum outcome follow_state_intend(struct follow_state *state, struct error *err);
+/* What follows is about this one of those that were compared. */
+void follow_state_turn(struct follow_state *state, const struct follow_known *known);
 
 struct follow_wanted {
     bool send;
@@ -150,6 +165,10 @@ MUST_USE enum outcome follow_state_commit(struct follow_state *state,
 /* Stores what was sent, when that is not all (follow_state_unsent): the rest stays an intent, and
  * the file is to be read again. */
 MUST_USE enum outcome follow_state_commit_sent(struct follow_state *state, struct error *err);
+/* Several of them at once. */
+MUST_USE enum outcome follow_state_begin_store(struct follow_state *state, struct error *err);
+MUST_USE enum outcome follow_state_end_store(struct follow_state *state, struct error *err);
+/* The reading, or the storing; what was compared before a reading waits on. */
 void follow_state_abandon(struct follow_state *state);
 
 #endif

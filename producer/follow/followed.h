@@ -21,8 +21,13 @@ struct followed {
     bool unread;          /* it has news that could not be read yet, and that was not said */
     bool refusals_listed; /* of this identity */
     unsigned away_scans;
-    bool absent;      /* not to be seen: it holds no record now */
-    const char *kept; /* of this scan: the name under which its file is followed */
+    bool absent;        /* not to be seen: it holds no record now */
+    const char *kept;   /* of this scan: the name under which its file is followed */
+    bool has_source;    /* of this scan's list: */
+    size_t source;      /* its place there */
+    bool noticed;       /* a notice of it came, and nobody has looked yet */
+    int64_t noticed_ns; /* its time, to be read in order */
+    uint64_t done_at;   /* the state's generation that had nothing left to do of that identity */
 };
 
 /* Sorted by path. */

@@ -89,6 +89,7 @@ static void compare(bool deletes, struct follow_known *known, struct follow_coun
         OK(follow_state_see(state, &seen, &err));
     }
     OK(follow_state_compare(state, deletes, counts, &err));
+    OK(follow_state_intend(state, &err));
 }
 
 static void send(int i, int64_t floor, int content)

@@ -62,6 +62,11 @@ static bool is_json_name(const char *name)
            ends_with(name, size, ".ndjson");
 }
 
+bool source_files_takes_name(const char *name)
+{
+    return name[0] != '.' && is_json_name(name);
+}
+
 static void add_folder(struct source_files *files, const char *folder, int depth);
 
 /* `path` becomes the list's, or is freed. */

@@ -49,6 +49,8 @@ struct source_files {
 MUST_USE enum outcome source_files_collect(const struct conf_list *arguments,
                                            const struct source_rules *rules,
                                            struct source_files *files, struct error *err);
+/* Whether a folder gives a file of this name (without folders). */
+bool source_files_takes_name(const char *name);
 void source_files_free(struct source_files *files);
 
 #endif
