@@ -13,6 +13,7 @@ run_tests() {
   done
   set -- "${words[@]}"
   setup
+  node_packages
   build dev
   # Names are joined to one expression: a test runs when its name contains any of them.
   [ $# = 0 ] || filter=$(IFS='|'; printf '%s' "$*")
