@@ -33,7 +33,7 @@
     X(2, VERIFY, verify, "", "compare sources and stores, write the report", \
       "  drover verify --source 'exports/*.json'\n" \
       "  drover verify                              against the source topic\n" \
-      "  drover verify --follow                     stay, and compare what workers commit\n") \
+      "  drover verify --follow                     stay, compare what is committed\n") \
     X(4, STATUS, status, "", "where each partition stands, also when other hosts work", \
       "  drover status\n" \
       "  drover status --watch\n" \

@@ -41,6 +41,9 @@ equal "discrepancies" "$(last first .discrepancies)" 0
 equal "dead letters" "$(last first '.verdicts[] | select(.verdict == "dead-lettered") | .count')" 1
 equal "versions compared or superseded" "$(last first '[.verdicts[] | select(.verdict | IN("match", "superseded", "overtaken")) | .count] | add')" 12000
 equal "not compared" "$(last first .not_compared)" 0
+equal "bound" "$(last first '.windows[] | select(.window == "total") | .upper < 0.0005 and .upper > 0.0004')" true
+drover status --json > "$WORK/status.json" 2> /dev/null || true
+equal "told in the state topic" "$(jq -r '[.. | objects | select(has("discrepancies")) | .compared] | first' "$WORK/status.json")" 6000
 
 say "it goes on where the group was, and finds a row that somebody changed before it was looked at"
 psql "$ADMIN" -q <<'END'
@@ -52,7 +55,7 @@ BEGIN
 END $$;
 CREATE TRIGGER spoil BEFORE INSERT OR UPDATE ON public.event FOR EACH ROW WHEN (NEW.isolation_key = 't03') EXECUTE FUNCTION public.spoil();
 END
-start_follower second --json
+start_follower second --json --id second
 wait_until 60 has_begun second 1
 generate 3000 10 3 "$WORK/three.ndjson"
 drover produce "$WORK/three.ndjson" > "$WORK/produce.log" 2>&1
@@ -65,7 +68,7 @@ psql "$ADMIN" -qc "DROP TRIGGER spoil ON public.event"
 
 say "continuous change, with kills of the worker and the follower, and lost connections"
 : > "$WORK/third.out"
-start_follower third --json
+start_follower third --json --id third
 wait_until 60 has_begun third 1
 for round in 4 5 6 7 8 9; do
   generate 2000 10 "$round" "$WORK/round.ndjson"
@@ -73,7 +76,7 @@ for round in 4 5 6 7 8 9; do
   PRODUCER=$!
   case $round in
     4|7) wait_until 60 has_committed $(( 13000 + 2000 * (round - 3) )); kill -9 "$worker_PID"; wait "$worker_PID" 2> /dev/null || true; start_worker worker ;;
-    5|8) kill_follower third; start_follower third --json; wait_until 60 has_begun third $(( round / 4 + 1 )) ;;
+    5|8) kill_follower third; start_follower third --json --id third; wait_until 60 has_begun third $(( round / 4 + 1 )) ;;
     6) psql "$ADMIN" -qAtc "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = '$NAME' AND pid <> pg_backend_pid()" > /dev/null ;;
   esac
   wait "$PRODUCER" || fail "produce of round $round"
@@ -82,6 +85,7 @@ wait_until 120 is_drained
 third_is_level() { [ "$(last third .behind)" = 0 ] && [ "$(last third .suspects)" = 0 ] && [ "$(last third .compared)" -gt 0 ]; }
 wait_until 90 third_is_level
 end_follower third 0
+equal "what the third counted" "$(last third '[.verdicts[].count] | add')" 12000
 equal "discrepancies" "$(jq -s 'map(.discrepancies) | max' "$WORK/third.out")" 0
 stop_worker worker
 say done

@@ -24,10 +24,21 @@ void cut_init(struct cut *cut)
     cut->samples = mem_zeroed(SAMPLES_A_STEP, sizeof *cut->samples);
     cut->added = mem_zeroed(LOOK_ITEMS_MAX, sizeof *cut->added);
     cut->removed = mem_zeroed(SUSPECTS_MAX, sizeof *cut->removed);
+    cut->gone = mem_zeroed(SUSPECTS_MAX, sizeof *cut->gone);
+}
+
+static void reset(struct cut *cut)
+{
+    for (size_t i = 0; i < cut->removed_count; i++)
+        free(cut->gone[i]);
+    tally_reset(&cut->tally);
+    arena_reset(&cut->arena);
+    cut->sample_count = cut->added_count = cut->removed_count = cut->settled_count = 0;
 }
 
 void cut_free(struct cut *cut)
 {
+    reset(cut);
     tally_free(&cut->tally);
     arena_free(&cut->arena);
     free(cut->spans);
@@ -37,6 +48,7 @@ void cut_free(struct cut *cut)
     free(cut->samples);
     free(cut->added);
     free(cut->removed);
+    free(cut->gone);
 }
 
 bool cut_is_due(const struct cut *cut, uint64_t now_ms)
@@ -326,8 +338,9 @@ static void add_suspect(struct cut *cut, const struct look_item *item, uint64_t 
     };
     suspect.kept->log_version = kept->log_version;
     if (suspects_add(cut->suspects, &suspect, now_ms)) {
-        cut->added[cut->added_count++] =
-            (struct book_suspect){kept->partition, kept->offset, clock_unix_ms(), 1};
+        if (!item->is_gap) /* after a restart nobody would know that it is one */
+            cut->added[cut->added_count++] =
+                (struct book_suspect){kept->partition, kept->offset, clock_unix_ms(), 1};
         return;
     }
     free(suspect.kept);
@@ -363,6 +376,8 @@ static bool settle_suspect(struct cut *cut, struct look_item *item, struct suspe
 {
     int32_t partition = suspect->kept->partition;
     item->is_gap = suspect->is_gap;
+    suspect->key = item->key; /* one that the book told of is known now */
+    suspect->version = item->entry.version;
     if (is_right(item->verdict)) {
         count_item(cut, item, item->verdict);
         return true;
@@ -391,9 +406,9 @@ static bool settle_suspect(struct cut *cut, struct look_item *item, struct suspe
 static void remove_suspect(struct cut *cut, size_t at)
 {
     const struct kept_message *kept = cut->suspects->items[at].kept;
-    cut->removed[cut->removed_count++] =
+    cut->removed[cut->removed_count] =
         (struct book_suspect){.partition = kept->partition, .offset = kept->offset};
-    suspects_remove(cut->suspects, at);
+    cut->gone[cut->removed_count++] = suspects_take(cut->suspects, at); /* a sample shows it */
 }
 
 static int compare_down(const void *left, const void *right)
@@ -445,13 +460,6 @@ static void add_suspects(struct cut *cut, uint64_t now_ms)
     }
 }
 
-static void reset(struct cut *cut)
-{
-    tally_reset(&cut->tally);
-    arena_reset(&cut->arena);
-    cut->sample_count = cut->added_count = cut->removed_count = cut->settled_count = 0;
-}
-
 static enum outcome look_now(struct cut *cut, uint64_t now_ms, struct error *err)
 {
     enum outcome outcome = look_begin(cut->look, err);
@@ -488,8 +496,15 @@ static enum outcome write_page(struct cut *cut, struct error *err)
                              .settled_count = cut->removed_count,
                              .samples = cut->samples,
                              .sample_count = cut->sample_count};
+    struct rolling_gauges gauges = ROLLING_NO_GAUGES;
+    gauges.committed = cut->intake->committed;
+    gauges.lag = receipt_intake_lag(cut->intake);
+    gauges.behind = (int64_t)receipt_intake_backlog(cut->intake);
+    page.gauges = &gauges;
     page.counts = tally_counts(&cut->tally, &page.count_count);
-    enum outcome outcome = notes_add(cut->notes, &page, err);
+    enum outcome outcome = book_add(cut->notes->book, &page, clock_unix_ms(), err);
+    if (outcome == OUT_OK)
+        cut->intake->committed = 0;
     free(positions);
     return outcome;
 }
@@ -520,20 +535,58 @@ enum outcome cut_step(struct cut *cut, uint64_t now_ms, struct error *err)
     return outcome;
 }
 
-enum outcome cut_give_up_suspects(struct cut *cut, struct error *err)
+/* ---- from the book ----------------------------------------------------------------------- */
+
+static void take_known(struct cut *cut, const struct bus_message *message)
 {
-    struct record record;
-    struct bus_message message;
-    reset(cut);
+    const struct settled_item place = {message->partition, message->offset, CLASS_APPLIED};
+    if (!bsearch(&place, cut->settled, cut->settled_count, sizeof place, compare_settled))
+        return;
+    struct version_clock clock = {0};
+    struct suspect suspect = {.kept = kept_message_make(message),
+                              .share_hash = share_hash(message->envelope.key)};
+    suspect.kept->log_version =
+        envelope_has_version(&message->envelope)
+            ? 0
+            : version_in_log(&clock, message->timestamp_ms, message->offset);
+    if (!suspects_add(cut->suspects, &suspect, clock_monotonic_ms()))
+        free(suspect.kept);
+}
+
+static enum outcome read_known(struct cut *cut, int32_t partition, const struct book_suspect *known,
+                               size_t count, struct error *err)
+{
+    bool ended;
+    struct bus_range *ranges = mem_zeroed(cut->intake->count, sizeof *ranges);
     for (size_t i = 0; i < cut->intake->count; i++)
-        cut->reached[i] = -1;
-    while (cut->suspects->count) {
-        kept_message_view(cut->suspects->items[0].kept, &message);
-        if (envelope_decode(&message.envelope, &record, NULL) == OUT_OK)
-            tally_add(&cut->tally, &record, ROLLING_NOT_RECHECKED, 1);
-        remove_suspect(cut, 0);
+        ranges[i].partition = (int32_t)i;
+    ranges[partition].from = known[0].offset;
+    ranges[partition].to = known[count - 1].offset + 1;
+    cut->settled_count = 0;
+    for (size_t i = 0; i < count && i < INTAKE_SETTLED_MAX; i++)
+        cut->settled[cut->settled_count++] =
+            (struct settled_item){partition, known[i].offset, CLASS_APPLIED};
+    enum outcome outcome = read_ranges(cut, ranges, take_known, &ended, err);
+    free(ranges);
+    return outcome;
+}
+
+enum outcome cut_restore(struct cut *cut, struct error *err)
+{
+    enum outcome outcome = OUT_OK;
+    for (size_t i = 0; i < cut->intake->count && outcome == OUT_OK; i++) {
+        struct arena arena;
+        struct book_suspect *known = NULL;
+        size_t count = 0;
+        arena_init(&arena, PAGE_ARENA_MAX);
+        outcome = book_suspects(cut->notes->book, (int32_t)i, &arena, &known, &count, err);
+        if (outcome == OUT_OK && count)
+            outcome = read_known(cut, (int32_t)i, known, count, err);
+        if (outcome != OUT_OK && err->code == ERR_KAFKA_OFFSET)
+            outcome = OUT_OK; /* nobody can look at them again */
+        arena_free(&arena);
     }
-    return write_page(cut, err);
+    return outcome;
 }
 
 enum outcome cut_skip_gone(struct cut *cut, const struct bus_range *ranges, size_t count,

@@ -40,6 +40,7 @@ struct cut {
     size_t sample_count;
     struct book_suspect *added, *removed;
     size_t added_count, removed_count;
+    struct kept_message **gone; /* of those removed */
 };
 
 void cut_init(struct cut *cut);
@@ -48,8 +49,8 @@ void cut_free(struct cut *cut);
 bool cut_is_due(const struct cut *cut, uint64_t now_ms);
 /* OUT_RETRY: a server is away (err->code says which); anything else is for good. */
 MUST_USE enum outcome cut_step(struct cut *cut, uint64_t now_ms, struct error *err);
-/* Ends those that are still open as not looked at again. Fails as the book does. */
-MUST_USE enum outcome cut_give_up_suspects(struct cut *cut, struct error *err);
+/* The suspects that the book holds, at the start. Fails as reading the source does, or the book. */
+MUST_USE enum outcome cut_restore(struct cut *cut, struct error *err);
 /* `ranges` of the source: what they no longer hold is not compared. Fails as the book does. */
 MUST_USE enum outcome cut_skip_gone(struct cut *cut, const struct bus_range *ranges, size_t count,
                                     struct error *err);

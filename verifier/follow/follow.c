@@ -20,6 +20,7 @@
 #include "common/policy/outage.h"
 #include "verifier/follow/cut.h"
 #include "verifier/follow/follow_view.h"
+#include "verifier/follow/standing.h"
 #include "verifier/follow/start.h"
 
 #define TICK_MS 100
@@ -40,6 +41,7 @@ struct follow {
     struct notes notes;
     struct suspects suspects;
     struct cut cut;
+    struct standing *standing;
     struct outages outages;
     uint64_t retry_ms, step_ms, line_ms; /* not before */
     bool failed;
@@ -125,15 +127,17 @@ static enum outcome ask(struct follow *follow, struct beginning *beginning, stru
     return outcome;
 }
 
-static void place(struct follow *follow, const struct beginning *beginning, size_t at,
-                  int64_t *results)
+static enum outcome place(struct follow *follow, const struct beginning *beginning, size_t at,
+                          int64_t *results, struct error *err)
 {
     int32_t number = follow->intake.assigned[at];
+    struct book_position known;
+    if (book_position(follow->notes.book, number, &known, err) != OUT_OK)
+        return err->outcome;
     struct due *due = &follow->intake.partitions[number].due;
-    const struct book_position *known = &follow->notes.positions[number];
     const struct start_known start = {
-        .book_results = known->results_next,
-        .book_position = known->verified,
+        .book_results = known.results_next,
+        .book_position = known.verified,
         .committed = beginning->committed[at],
         .results_low = beginning->results[number].from,
         .results_end = beginning->results[number].to,
@@ -146,6 +150,7 @@ static void place(struct follow *follow, const struct beginning *beginning, size
     *results = chosen.results;
     if (chosen.lost)
         log_line(LOG_WARN, "follow.lost", "partition=%d offsets=%" PRIu64, number, chosen.lost);
+    return OUT_OK;
 }
 
 static void begin_partitions(struct follow *follow)
@@ -163,7 +168,7 @@ static void begin_partitions(struct follow *follow)
         error_where(&err, "%s", intake->topic);
     }
     for (size_t i = 0; outcome == OUT_OK && i < intake->assigned_count; i++)
-        place(follow, &beginning, i, &results[i]);
+        outcome = place(follow, &beginning, i, &results[i], &err);
     if (outcome == OUT_OK)
         outcome = receipt_intake_begin(intake, results, &err);
     if (outcome == OUT_OK)
@@ -186,11 +191,13 @@ static void on_revoked(void *owner)
 
 static struct follow_numbers numbers_of(const struct follow *follow)
 {
-    struct follow_numbers numbers = {.total = follow->notes.total,
+    struct follow_numbers numbers = {.rolling = book_rolling(follow->notes.book),
                                      .backlog = receipt_intake_backlog(&follow->intake),
                                      .suspects = follow->suspects.count,
                                      .share = share_of(&follow->cut.share),
                                      .outages = &follow->outages};
+    int64_t oldest_ms = receipt_intake_oldest_ms(&follow->intake), now_ms = clock_unix_ms();
+    numbers.behind_ms = oldest_ms >= 0 && now_ms > oldest_ms ? (uint64_t)(now_ms - oldest_ms) : 0;
     for (size_t i = 0; i < follow->intake.count; i++)
         numbers.partitions += follow->intake.partitions[i].is_ours;
     return numbers;
@@ -269,16 +276,19 @@ static void turn(struct follow *follow)
 static void tell_sometimes(struct follow *follow)
 {
     uint64_t now_ms = clock_monotonic_ms();
+    if (standing_is_due(follow->standing)) {
+        const struct follow_numbers numbers = numbers_of(follow);
+        standing_tell(follow->standing, &numbers, false);
+    }
     if (now_ms < follow->line_ms)
         return;
     follow->line_ms = now_ms + LINE_MS;
     tell(follow, false);
 }
 
-/* What is open gets its looks, for a while. */
+/* What is open gets its looks, for a while; what then still is stays in the book. */
 static void finish(struct follow *follow)
 {
-    struct error err = {0};
     uint64_t until_ms = clock_monotonic_ms() + END_MS;
     follow->cut.is_ending = true;
     while (!follow->failed && follow->suspects.count && clock_monotonic_ms() < until_ms &&
@@ -288,9 +298,6 @@ static void finish(struct follow *follow)
         if (now_ms >= follow->retry_ms && suspects_next_ms(&follow->suspects) <= now_ms)
             step(follow);
     }
-    if (!follow->failed && follow->suspects.count &&
-        cut_give_up_suspects(&follow->cut, &err) != OUT_OK)
-        fail(follow, &err);
 }
 
 static void work(struct follow *follow)
@@ -338,7 +345,7 @@ static enum outcome open_parts(struct follow *follow, struct error *err)
     if (outcome == OUT_OK)
         outcome = look_open(settings, (size_t)count, &follow->look, err);
     if (outcome == OUT_OK)
-        outcome = notes_open(&follow->notes, settings, (size_t)count, err);
+        outcome = notes_open(&follow->notes, settings, err);
     if (outcome == OUT_OK)
         outcome = receipt_intake_open(&follow->intake, settings, follow->bus, (size_t)count, err);
     if (outcome != OUT_OK)
@@ -353,7 +360,8 @@ static enum outcome open_parts(struct follow *follow, struct error *err)
                                .suspects = &follow->suspects,
                                .notes = &follow->notes};
     cut_init(&follow->cut);
-    return OUT_OK;
+    follow->standing = standing_open(settings, follow->bus, follow->notes.id);
+    return cut_restore(&follow->cut, err);
 }
 
 static void close_parts(struct follow *follow)
@@ -367,6 +375,7 @@ static void close_parts(struct follow *follow)
     cut_free(&follow->cut);
     receipt_intake_free(&follow->intake);
     suspects_free(&follow->suspects);
+    standing_close(follow->standing);
     notes_close(&follow->notes);
     look_close(follow->look);
     kafka_bus_free(follow->bus);
@@ -396,6 +405,8 @@ enum exit_code verify_follow_main(const struct settings *settings, struct error 
         code = error_code_exit(err->code);
     } else {
         work(follow);
+        const struct follow_numbers numbers = numbers_of(follow);
+        standing_tell(follow->standing, &numbers, true);
         tell(follow, true);
         code = follow->failed ? error_code_exit(follow->failure.code) : result_of(follow);
         if (follow->failed)

@@ -3,46 +3,39 @@
 
 #include <inttypes.h>
 
-static bool is_wrong(unsigned class)
-{
-    return class == VERDICT_UNUSABLE ||
-           (class < VERDICT_COUNT && verdict_is_suspect((enum verdict) class));
-}
-
 uint64_t follow_numbers_wrong(const struct follow_numbers *numbers)
 {
-    uint64_t wrong = 0;
-    for (unsigned class = 0; class < ROLLING_CLASSES; class ++)
-        wrong += is_wrong(class) ? numbers->total[class] : 0;
-    return wrong;
+    return follow_report_wrong(numbers->rolling->total);
 }
 
 uint64_t follow_numbers_compared(const struct follow_numbers *numbers)
 {
-    return numbers->total[VERDICT_MATCH] + numbers->total[VERDICT_TOLERANCE] +
-           follow_numbers_wrong(numbers);
+    return follow_report_compared(numbers->rolling->total);
 }
 
 void follow_view_append_line(struct buf *out, const struct follow_numbers *numbers)
 {
+    struct follow_window window;
+    const uint64_t *total = numbers->rolling->total;
     uint64_t wrong = follow_numbers_wrong(numbers);
+    rolling_window(numbers->rolling, FOLLOW_TOTAL, &window);
     buf_append_format(out, "compared %" PRIu64, follow_numbers_compared(numbers));
     buf_append_format(out, " · %" PRIu64 " discrepanc%s", wrong, wrong == 1 ? "y" : "ies");
+    if (follow_numbers_compared(numbers))
+        buf_append_format(out, " · below %.3g %% (95 %%)", 100 * window.upper);
     for (unsigned class = 0; class < VERDICT_COUNT; class ++)
-        if (is_wrong(class) && numbers->total[class])
-            buf_append_format(out, " · %" PRIu64 " %s", numbers->total[class],
+        if (follow_report_is_wrong((enum verdict) class) && total[class])
+            buf_append_format(out, " · %" PRIu64 " %s", total[class],
                               verdict_name((enum verdict) class));
     static const enum verdict BESIDE[] = {VERDICT_SUPERSEDED, VERDICT_OVERTAKEN, VERDICT_DEAD,
                                           VERDICT_WAITING, VERDICT_CONFLICT};
     for (size_t i = 0; i < sizeof BESIDE / sizeof *BESIDE; i++)
-        if (numbers->total[BESIDE[i]])
-            buf_append_format(out, " · %" PRIu64 " %s", numbers->total[BESIDE[i]],
-                              verdict_name(BESIDE[i]));
-    if (numbers->total[ROLLING_NOT_COMPARED])
-        buf_append_format(out, " · %" PRIu64 " not compared", numbers->total[ROLLING_NOT_COMPARED]);
-    if (numbers->total[ROLLING_NOT_RECHECKED])
-        buf_append_format(out, " · %" PRIu64 " not looked at again",
-                          numbers->total[ROLLING_NOT_RECHECKED]);
+        if (total[BESIDE[i]])
+            buf_append_format(out, " · %" PRIu64 " %s", total[BESIDE[i]], verdict_name(BESIDE[i]));
+    if (total[ROLLING_NOT_COMPARED])
+        buf_append_format(out, " · %" PRIu64 " not compared", total[ROLLING_NOT_COMPARED]);
+    if (total[ROLLING_NOT_RECHECKED])
+        buf_append_format(out, " · %" PRIu64 " not looked at again", total[ROLLING_NOT_RECHECKED]);
     buf_append_format(out, " · behind %" PRIu64, numbers->backlog);
     if (numbers->suspects)
         buf_append_format(out, " · %" PRIu64 " looked at again", numbers->suspects);
@@ -53,22 +46,50 @@ void follow_view_append_line(struct buf *out, const struct follow_numbers *numbe
             buf_append_format(out, " · %s is away", outage_title((enum outage_service)service));
 }
 
-void follow_view_append_json(struct json_out *out, const struct follow_numbers *numbers)
+static void append_windows(struct json_out *out, const struct rolling *rolling)
 {
-    json_out_count(out, "compared", follow_numbers_compared(numbers));
-    json_out_count(out, "discrepancies", follow_numbers_wrong(numbers));
-    json_out_list(out, "verdicts");
-    for (unsigned class = 0; class < VERDICT_COUNT; class ++) {
-        if (!numbers->total[class])
-            continue;
+    static const char *const NAMES[FOLLOW_WINDOWS] = {"minute", "five_minutes", "hour", "day",
+                                                      "total"};
+    json_out_list(out, "windows");
+    for (int kind = 0; kind < FOLLOW_WINDOWS; kind++) {
+        struct follow_window window;
+        rolling_window(rolling, (enum follow_window_kind)kind, &window);
+        uint64_t compared = follow_report_compared(window.counts);
+        uint64_t wrong = follow_report_wrong(window.counts);
         json_out_object(out, NULL);
-        json_out_text(out, "verdict", verdict_name((enum verdict) class));
-        json_out_count(out, "count", numbers->total[class]);
+        json_out_text(out, "window", NAMES[kind]);
+        json_out_count(out, "compared", compared);
+        json_out_count(out, "discrepancies", wrong);
+        if (compared) {
+            json_out_real(out, "rate", (double)wrong / (double)compared, 9);
+            json_out_real(out, "upper", window.upper, 9);
+        } else {
+            json_out_null(out, "rate");
+            json_out_null(out, "upper");
+        }
         json_out_end(out);
     }
     json_out_end(out);
-    json_out_count(out, "not_compared", numbers->total[ROLLING_NOT_COMPARED]);
-    json_out_count(out, "not_rechecked", numbers->total[ROLLING_NOT_RECHECKED]);
+}
+
+void follow_view_append_json(struct json_out *out, const struct follow_numbers *numbers)
+{
+    const uint64_t *total = numbers->rolling->total;
+    json_out_count(out, "compared", follow_numbers_compared(numbers));
+    json_out_count(out, "discrepancies", follow_numbers_wrong(numbers));
+    append_windows(out, numbers->rolling);
+    json_out_list(out, "verdicts");
+    for (unsigned class = 0; class < VERDICT_COUNT; class ++) {
+        if (!total[class])
+            continue;
+        json_out_object(out, NULL);
+        json_out_text(out, "verdict", verdict_name((enum verdict) class));
+        json_out_count(out, "count", total[class]);
+        json_out_end(out);
+    }
+    json_out_end(out);
+    json_out_count(out, "not_compared", total[ROLLING_NOT_COMPARED]);
+    json_out_count(out, "not_rechecked", total[ROLLING_NOT_RECHECKED]);
     json_out_count(out, "behind", numbers->backlog);
     json_out_count(out, "suspects", numbers->suspects);
     json_out_real(out, "share", numbers->share, 6);

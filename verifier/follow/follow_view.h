@@ -5,11 +5,12 @@
 
 #include "common/base/json_out.h"
 #include "common/policy/outage.h"
-#include "verifier/follow/notes.h"
+#include "common/policy/rate/rolling.h"
 
 struct follow_numbers {
-    const uint64_t *total; /* by ROLLING_CLASSES */
+    const struct rolling *rolling;
     uint64_t backlog, suspects;
+    uint64_t behind_ms; /* since when the oldest of the backlog is committed; 0: there is none */
     double share;
     size_t partitions; /* ours */
     const struct outages *outages;

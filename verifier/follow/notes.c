@@ -1,34 +1,40 @@
 /* See the header. */
 #include "verifier/follow/notes.h"
 
-#include <stdlib.h>
+#include <stdio.h>
+#include <unistd.h>
 
-#include "common/base/mem.h"
+#include "common/io/clock.h"
+#include "verifier/follow/suspects.h"
 
-enum outcome notes_open(struct notes *notes, const struct settings *settings, size_t partitions,
-                        struct error *err)
+#define CELLS_MAX 200000 /* rows of counts by minute; some 40 bytes each in the file */
+
+static void make_id(struct notes *notes, const struct settings *settings)
 {
-    (void)settings;
-    (void)err;
-    *notes = (struct notes){.positions = mem_zeroed(partitions, sizeof *notes->positions),
-                            .count = partitions};
-    for (size_t i = 0; i < partitions; i++)
-        notes->positions[i] = (struct book_position){(int32_t)i, -1, -1};
-    return OUT_OK;
+    char host[NOTES_ID_SIZE] = "host";
+    if (gethostname(host, sizeof host - 1) != 0)
+        snprintf(host, sizeof host, "host");
+    snprintf(notes->id, sizeof notes->id, "%s", settings->verify_id ? settings->verify_id : host);
+}
+
+enum outcome notes_open(struct notes *notes, const struct settings *settings, struct error *err)
+{
+    *notes = (struct notes){0};
+    make_id(notes, settings);
+    const struct book_conf conf = {
+        .folder = settings->state_dir,
+        .migration = settings->migration,
+        .id = notes->id,
+        .tenants_max = settings->report_tenants,
+        .cells_max = CELLS_MAX,
+        .samples_max = settings->samples,
+        .suspects_max = SUSPECTS_MAX,
+    };
+    return book_open(&conf, clock_unix_ms(), &notes->book, err);
 }
 
 void notes_close(struct notes *notes)
 {
-    free(notes->positions);
-    *notes = (struct notes){0};
-}
-
-enum outcome notes_add(struct notes *notes, const struct book_page *page, struct error *err)
-{
-    (void)err;
-    for (size_t i = 0; i < page->count_count; i++)
-        notes->total[page->counts[i].class] += page->counts[i].count;
-    for (size_t i = 0; i < page->position_count; i++)
-        notes->positions[page->positions[i].partition] = page->positions[i];
-    return OUT_OK;
+    book_close(notes->book);
+    notes->book = NULL;
 }

@@ -1,21 +1,21 @@
 #ifndef DROVER_VERIFIER_FOLLOW_NOTES_H
 #define DROVER_VERIFIER_FOLLOW_NOTES_H
 
-/* What a follower has found so far, and how far it is. */
+/* The follower's book, opened by the settings: what was found so far, and how far it is. */
 
 #include "common/io/settings.h"
 #include "verifier/follow/book.h"
 
+#define NOTES_ID_SIZE 64
+
 struct notes {
-    uint64_t total[ROLLING_CLASSES]; /* of all pages */
-    struct book_position *positions; /* by partition; -1: not known */
-    size_t count;
+    struct book *book;
+    char id[NOTES_ID_SIZE]; /* of this verifier among several */
 };
 
+/* Fails as book_open. */
 MUST_USE enum outcome notes_open(struct notes *notes, const struct settings *settings,
-                                 size_t partitions, struct error *err);
+                                 struct error *err);
 void notes_close(struct notes *notes);
-MUST_USE enum outcome notes_add(struct notes *notes, const struct book_page *page,
-                                struct error *err);
 
 #endif

@@ -244,3 +244,25 @@ uint64_t receipt_intake_backlog(const struct receipt_intake *intake)
             backlog += due_backlog(&intake->partitions[i].due);
     return backlog;
 }
+
+int64_t receipt_intake_oldest_ms(const struct receipt_intake *intake)
+{
+    int64_t oldest = -1;
+    for (size_t i = 0; i < intake->count; i++) {
+        const struct due *due = &intake->partitions[i].due;
+        if (!intake->partitions[i].is_ours || due->count == 0)
+            continue;
+        int64_t committed_ms = due->ranges[due->first].committed_ms;
+        oldest = oldest < 0 || committed_ms < oldest ? committed_ms : oldest;
+    }
+    return oldest;
+}
+
+int64_t receipt_intake_lag(const struct receipt_intake *intake)
+{
+    int64_t lag = 0;
+    for (size_t i = 0; i < intake->count; i++)
+        if (intake->partitions[i].is_ours && intake->partitions[i].lag > 0)
+            lag += intake->partitions[i].lag;
+    return lag;
+}

@@ -61,5 +61,9 @@ MUST_USE enum outcome receipt_intake_begin(struct receipt_intake *intake, const 
 void receipt_intake_done(struct receipt_intake *intake);
 /* Offsets that wait for a look, of all partitions. */
 uint64_t receipt_intake_backlog(const struct receipt_intake *intake);
+/* When the oldest of them was committed, Unix time; -1: there are none. */
+int64_t receipt_intake_oldest_ms(const struct receipt_intake *intake);
+/* Messages that the workers are behind, as receipts told last. */
+int64_t receipt_intake_lag(const struct receipt_intake *intake);
 
 #endif

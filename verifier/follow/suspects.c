@@ -65,9 +65,10 @@ bool suspects_look(const struct suspects *suspects, struct suspect *suspect, enu
     return suspect->looks >= SUSPECT_LOOKS && now_ms - suspect->first_ms >= suspects->wait_ms;
 }
 
-void suspects_remove(struct suspects *suspects, size_t at)
+struct kept_message *suspects_take(struct suspects *suspects, size_t at)
 {
-    suspects->bytes -= suspects->items[at].kept->bytes;
-    free(suspects->items[at].kept);
+    struct kept_message *kept = suspects->items[at].kept;
+    suspects->bytes -= kept->bytes;
     suspects->items[at] = suspects->items[--suspects->count];
+    return kept;
 }

@@ -55,7 +55,7 @@ uint64_t suspects_next_ms(const struct suspects *suspects);
 /* One was looked at again and is still wrong. True: that counts by now. */
 bool suspects_look(const struct suspects *suspects, struct suspect *suspect, enum verdict verdict,
                    uint64_t now_ms);
-/* Takes out items[at]; the last one stands there then. */
-void suspects_remove(struct suspects *suspects, size_t at);
+/* Takes out items[at]; the last one stands there then. Its message is the caller's. */
+MUST_USE struct kept_message *suspects_take(struct suspects *suspects, size_t at);
 
 #endif
