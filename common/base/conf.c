@@ -419,6 +419,8 @@ static enum outcome conf_put_text(struct conf *conf, size_t index, struct bytes 
                                   struct conf_source source, struct error *err)
 {
     enum conf_kind kind = conf->fields[index].kind;
+    if (kind == CONF_ROWS)
+        return conf_refuse(&conf->fields[index], source, err, "can be set in the file alone");
     if (kind == CONF_MAP && source.origin == CONF_FROM_FLAG)
         return put_pair(conf, index, text, source, err);
     if (kind == CONF_MAP || (kind == CONF_LIST && source.origin != CONF_FROM_FLAG))
@@ -441,7 +443,7 @@ static void clear_member(const struct conf *conf, size_t field)
         [CONF_BOOL] = sizeof(bool),           [CONF_COUNT] = sizeof(uint64_t),
         [CONF_SIZE] = sizeof(uint64_t),       [CONF_MILLIS] = sizeof(uint64_t),
         [CONF_CHOICE] = sizeof(const char *), [CONF_LIST] = sizeof(struct conf_list),
-        [CONF_MAP] = sizeof(struct conf_map),
+        [CONF_MAP] = sizeof(struct conf_map), [CONF_ROWS] = sizeof(struct conf_rows),
     };
     memset(conf_member(conf, field), 0, SIZES[conf->fields[field].kind]);
 }
@@ -466,9 +468,21 @@ void conf_init(struct conf *conf, const struct conf_field *fields, size_t field_
     }
 }
 
+static void wipe_rows(const struct conf_rows *rows)
+{
+    for (size_t i = 0; i < rows->count; i++)
+        for (size_t k = 0; k < rows->rows[i].count; k++)
+            for (size_t at = 0; at < rows->rows[i].values[k].count; at++) {
+                char *value = (char *)rows->rows[i].values[k].items[at];
+                explicit_bzero(value, strlen(value));
+            }
+}
+
 void conf_free(struct conf *conf)
 {
     for (size_t i = 0; i < conf->field_count; i++) {
+        if (conf->fields[i].kind == CONF_ROWS)
+            wipe_rows(conf_member(conf, i));
         char *const *secret = conf_member(conf, i);
         if (conf->fields[i].kind == CONF_SECRET && *secret)
             explicit_bzero(*secret, strlen(*secret));
@@ -525,6 +539,84 @@ static enum outcome put_many(struct conf *conf, size_t index, struct yaml_at nod
     return outcome;
 }
 
+/* The values of a row's key: one, or a list of them. */
+static enum outcome put_cell(const struct put *put, struct yaml_at node, struct conf_list *list)
+{
+    size_t count = yaml_kind_of(node) == YAML_LIST ? yaml_count(node) : 1;
+    list->items = arena_array(&put->conf->arena, count + 1, sizeof(const char *));
+    if (!list->items)
+        return refuse_memory(put);
+    for (; list->count < count; list->count++) {
+        struct yaml_at item = yaml_kind_of(node) == YAML_LIST ? yaml_item(node, list->count) : node;
+        if (check_scalar(put->field, item, put->err) != OUT_OK)
+            return OUT_FATAL;
+        struct bytes text = yaml_is_null(item) ? bytes_text("") : yaml_scalar(item, NULL);
+        list->items[list->count] = arena_copy(&put->conf->arena, text).data;
+        if (!list->items[list->count])
+            return refuse_memory(put);
+    }
+    return OUT_OK;
+}
+
+static enum outcome put_row(struct put *put, struct yaml_at node, struct conf_row *row)
+{
+    struct arena *arena = &put->conf->arena;
+    struct error where;
+    put->source = source_of(node, &where);
+    if (yaml_kind_of(node) != YAML_MAP)
+        return conf_refuse(put->field, put->source, put->err,
+                           "must be a list of maps, each with some of %s", put->field->choices);
+    size_t count = yaml_count(node);
+    row->place = arena_copy(arena, bytes_text(where.where)).data;
+    row->keys = arena_array(arena, count + 1, sizeof(*row->keys));
+    row->values = arena_array(arena, count + 1, sizeof(*row->values));
+    if (!row->place || !row->keys || !row->values)
+        return refuse_memory(put);
+    for (; row->count < count; row->count++) {
+        struct bytes key = yaml_scalar(yaml_key(node, row->count), NULL);
+        put->source = source_of(yaml_key(node, row->count), &where);
+        if (check_choice(put, key) != OUT_OK)
+            return OUT_FATAL;
+        row->keys[row->count] = arena_copy(arena, key).data;
+        if (!row->keys[row->count])
+            return refuse_memory(put);
+        enum outcome outcome =
+            put_cell(put, yaml_value(node, row->count), &row->values[row->count]);
+        if (outcome != OUT_OK)
+            return outcome;
+    }
+    return OUT_OK;
+}
+
+static enum outcome put_rows(struct conf *conf, size_t index, struct yaml_at node,
+                             struct error *err)
+{
+    struct error where;
+    struct put put = {
+        conf, index, &conf->fields[index], conf_member(conf, index), source_of(node, &where),
+        true, err};
+    struct conf_rows *rows = put.member;
+    if (yaml_kind_of(node) != YAML_LIST)
+        return conf_refuse(put.field, put.source, err,
+                           "must be a list of maps, each with some of %s", put.field->choices);
+    size_t count = yaml_count(node);
+    if (count > put.field->max)
+        return conf_refuse(put.field, put.source, err, "has more than %d items",
+                           (int)put.field->max);
+    conf->origins[index] = CONF_FROM_FILE;
+    conf->places[index] = arena_copy(&conf->arena, bytes_text(where.where)).data;
+    rows->rows = arena_array(&conf->arena, count + 1, sizeof(*rows->rows));
+    if (!conf->places[index] || !rows->rows)
+        return refuse_memory(&put);
+    for (rows->count = 0; rows->count < count; rows->count++) {
+        enum outcome outcome =
+            put_row(&put, yaml_item(node, rows->count), &rows->rows[rows->count]);
+        if (outcome != OUT_OK)
+            return outcome;
+    }
+    return OUT_OK;
+}
+
 static enum outcome put_field(struct conf *conf, size_t index, struct yaml_at node,
                               struct error *err)
 {
@@ -532,6 +624,8 @@ static enum outcome put_field(struct conf *conf, size_t index, struct yaml_at no
     struct error where;
     if (yaml_is_null(node))
         return OUT_OK; /* "key:" alone leaves the default */
+    if (field->kind == CONF_ROWS)
+        return put_rows(conf, index, node, err);
     if (field->kind == CONF_MAP && yaml_kind_of(node) == YAML_MAP)
         return put_many(conf, index, node, true, err);
     if (field->kind == CONF_MAP && field->choices && yaml_kind_of(node) == YAML_SCALAR) {
@@ -776,7 +870,7 @@ static bool is_of_another_program(struct bytes name, const char *value)
         "DROVER_ADMIN_*",      "DROVER_SOURCE_DIR",    "DROVER_BINARY_DIR",
         "DROVER_PROGRESS_FD",  "DROVER_ARGS_FD",       "DROVER_SPAWNED",
         "DROVER_HELD",         "DROVER_*SERVICE_HOST", "DROVER_*SERVICE_PORT*",
-        "DROVER_*PORT_*_TCP*", "DROVER_*PORT_*_UDP*",
+        "DROVER_*PORT_*_TCP*", "DROVER_*PORT_*_UDP*",  "DROVER_ALERT_*",
     };
     for (size_t i = 0; i < sizeof(OTHERS) / sizeof(OTHERS[0]); i++) {
         if (text_glob(OTHERS[i], name))

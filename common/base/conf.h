@@ -37,6 +37,9 @@ enum conf_kind {
     CONF_MAP,    /* struct conf_map; in YAML a map of scalars; the flag KEY=VALUE repeats (later
                     wins); in the environment KEY=VALUE separated by commas. With `choices` only
                     these keys are taken, and a single value is the first one's */
+    CONF_ROWS,   /* struct conf_rows of at most `max`; in YAML a list of maps, each with some of the
+                    keys of `choices`, whose values are scalars or lists of them. In the file alone;
+                    shown without what may be a secret in them (conf_append_open) */
 };
 
 struct conf_list {
@@ -49,6 +52,21 @@ struct conf_map {
     const char **values;
     size_t count;
 };
+
+struct conf_row {
+    const char *place;
+    const char **keys;
+    struct conf_list *values; /* by key */
+    size_t count;
+};
+
+struct conf_rows {
+    struct conf_row *rows;
+    size_t count;
+};
+
+/* Values of a row's key; NULL when it is not there. */
+const struct conf_list *conf_row_find(const struct conf_row *row, const char *key);
 
 enum conf_origin {
     CONF_FROM_DEFAULT,
@@ -120,7 +138,8 @@ typedef char *(*conf_read_secret)(const char *path, struct error *err);
 /* `environment` as in environ(7); an empty variable counts as unset. read_secret may be NULL:
  * *_FILE variables are then errors. Unknown DROVER_ variables are errors with a suggestion, but
  * for those of the stack, the tests and the program itself (STACK_*, KEEP_*, TEST_*, ADMIN_*,
- * SOURCE_DIR, BINARY_DIR, PROGRESS_FD) and those Kubernetes sets for services named drover-x. */
+ * ALERT_*, SOURCE_DIR, BINARY_DIR, PROGRESS_FD) and those Kubernetes sets for services named
+ * drover-x. */
 MUST_USE enum outcome conf_load_env_all(struct conf *conf, char *const *environment,
                                         conf_read_secret read_secret, struct error_list *mistakes);
 /* argv without program and command names. --flag value, --flag=value, -X value, -Xvalue; "--" ends
@@ -146,5 +165,9 @@ void conf_append_yaml(const struct conf *conf, bool origins, struct buf *out);
 void conf_append_json(const struct conf *conf, struct json_out *out, const char *name);
 /* Shows a URL or keyword string with its password as ***; anything else as *** alone. */
 void conf_append_masked(struct buf *out, const char *secret);
+/* What of a value may be shown where a secret may be anywhere in it: of a URL its scheme and host
+ * ("https://hooks.example.com/…"), of "--token=abc" what is before '='. `before`: the value before
+ * it in its list, or NULL: what follows "--token" is "***". */
+void conf_append_open(struct buf *out, const char *value, const char *before);
 
 #endif

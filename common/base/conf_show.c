@@ -181,6 +181,35 @@ void conf_append_masked(struct buf *out, const char *secret)
         buf_append_text(out, HIDDEN);
 }
 
+static void append_host(struct buf *out, const char *value)
+{
+    const char *host = strstr(value, "://") + 3;
+    size_t size = strcspn(host, "/?#");
+    const char *at = memrchr(host, '@', size); /* a login before it is left out */
+    size_t begin = at ? (size_t)(at - host) + 1 : 0;
+    append_shown(out, value, (size_t)(host - value));
+    append_shown(out, host + begin, size - begin);
+    buf_append_text(out, host[size] || at ? "/…" : "");
+}
+
+void conf_append_open(struct buf *out, const char *value, const char *before)
+{
+    size_t name = strcspn(value, "=");
+    bool is_flag = before && before[0] == '-' && !strchr(before, '=');
+    const char *url = strstr(value, "://");
+    bool is_pair = value[name] && (!url || value + name < url);
+    if (is_flag && is_secret_name(bytes_text(before))) {
+        buf_append_text(out, HIDDEN);
+    } else if (is_pair && is_secret_name(bytes_of(value, name))) {
+        append_shown(out, value, name + 1);
+        buf_append_text(out, HIDDEN);
+    } else if (url) {
+        append_host(out, value);
+    } else {
+        append_shown(out, value, strlen(value));
+    }
+}
+
 /* ---- as a drover.yaml that would give them again (but for the secrets) ---- */
 
 struct showing {
@@ -286,6 +315,38 @@ static void append_map(const struct showing *showing, size_t index, unsigned dep
     }
 }
 
+static void append_cell(struct buf *out, const struct conf_list *list)
+{
+    struct buf shown;
+    buf_init(&shown, LONGEST_SHOWN);
+    buf_append_text(out, list->count == 1 ? "" : "[");
+    for (size_t i = 0; i < list->count; i++) {
+        buf_reset(&shown);
+        conf_append_open(&shown, list->items[i], i ? list->items[i - 1] : NULL);
+        buf_append_text(out, i ? ", " : "");
+        append_value(out, buf_view(&shown));
+    }
+    buf_append_text(out, list->count == 1 ? "" : "]");
+    buf_free(&shown);
+}
+
+static void append_rows(const struct showing *showing, const struct conf_rows *rows, unsigned depth)
+{
+    buf_append_char(showing->out, '\n');
+    for (size_t i = 0; i < rows->count; i++) {
+        const struct conf_row *row = &rows->rows[i];
+        for (size_t k = 0; k < row->count; k++) {
+            append_indent(showing->out, depth + 1);
+            buf_append_format(showing->out, "%s %s: ", k ? " " : "-", row->keys[k]);
+            append_cell(showing->out, &row->values[k]);
+            if (k == 0)
+                append_origin(showing, CONF_FROM_FILE, row->place);
+            else
+                buf_append_char(showing->out, '\n');
+        }
+    }
+}
+
 static void append_scalar(struct buf *out, const struct conf_field *field, const void *member)
 {
     const char *text;
@@ -303,6 +364,9 @@ static void append_scalar(struct buf *out, const struct conf_field *field, const
         return;
     case CONF_MAP:
         buf_append_text(out, "{}");
+        return;
+    case CONF_ROWS:
+        buf_append_text(out, "[]");
         return;
     default:
         break;
@@ -326,6 +390,10 @@ static void append_field(const struct showing *showing, size_t index, unsigned d
     buf_append_format(showing->out, "%s:", dot ? dot + 1 : field->path);
     if (field->kind == CONF_MAP && ((const struct conf_map *)member)->count > 0) {
         append_map(showing, index, depth);
+        return;
+    }
+    if (field->kind == CONF_ROWS && ((const struct conf_rows *)member)->count > 0) {
+        append_rows(showing, member, depth);
         return;
     }
     buf_append_char(showing->out, ' ');
@@ -451,6 +519,32 @@ static void json_map(const struct conf *conf, size_t index, struct json_out *out
     }
 }
 
+/* Each value by itself: `key` is "1.when", its row from 1 and what it is called there. */
+static void json_rows(const struct conf *conf, size_t index, struct json_out *out)
+{
+    const struct conf_rows *rows = conf_member(conf, index);
+    struct buf shown;
+    buf_init(&shown, LONGEST_SHOWN);
+    for (size_t i = 0; i < rows->count; i++) {
+        const struct conf_row *row = &rows->rows[i];
+        for (size_t k = 0; k < row->count; k++) {
+            json_out_object(out, NULL);
+            json_out_text(out, "setting", conf->fields[index].path);
+            buf_reset(&shown);
+            buf_append_format(&shown, "%zu.%s", i + 1, row->keys[k]);
+            json_out_bytes(out, "key", buf_view(&shown));
+            buf_reset(&shown);
+            if (row->values[k].count == 1)
+                conf_append_open(&shown, row->values[k].items[0], NULL);
+            else
+                append_cell(&shown, &row->values[k]);
+            json_out_bytes(out, "value", buf_view(&shown));
+            json_from(out, CONF_FROM_FILE, row->place);
+        }
+    }
+    buf_free(&shown);
+}
+
 void conf_append_json(const struct conf *conf, struct json_out *out, const char *name)
 {
     json_out_list(out, name);
@@ -460,6 +554,10 @@ void conf_append_json(const struct conf *conf, struct json_out *out, const char 
             continue;
         if (field->kind == CONF_MAP) {
             json_map(conf, i, out);
+            continue;
+        }
+        if (field->kind == CONF_ROWS) {
+            json_rows(conf, i, out);
             continue;
         }
         json_out_object(out, NULL);
@@ -488,7 +586,7 @@ static const char *placeholder_of(const struct conf_field *field)
     static const char *const PLACEHOLDERS[] = {
         [CONF_TEXT] = "TEXT",     [CONF_SECRET] = "SECRET", [CONF_COUNT] = "N",
         [CONF_SIZE] = "SIZE",     [CONF_MILLIS] = "TIME",   [CONF_LIST] = "ITEM",
-        [CONF_MAP] = "KEY=VALUE",
+        [CONF_MAP] = "KEY=VALUE", [CONF_ROWS] = "",
     };
     if (field->kind == CONF_BOOL)
         return NULL;

@@ -130,6 +130,7 @@
     X(ERR_VERIFY_COUNTS, "DRV-Y004", 5, "the classes do not add up to the source count", "see the report's first line") \
     X(ERR_EXPORT, "DRV-Y005", 5, "something could not be exported", "see the list printed") \
     X(ERR_REPORT, "DRV-Y006", 3, "the report cannot be written", "give --report (verify.report) a folder that can be written, or an empty one for no file") \
+    X(ERR_ALERT, "DRV-A001", 4, "an alert cannot be told", "see the cause; drover alert test tells one of each kind again") \
     X(ERR_INTERNAL, "DRV-X999", 1, "a rule inside the program was broken", "report it with the lines before it")
 /* clang-format on */
 

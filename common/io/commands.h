@@ -57,6 +57,8 @@
       "  drover replay --partition 3 --partition 4 --from 2026-11-28T09:00:00Z\n" \
       "  drover replay --tenant acme                one tenant, of all partitions\n" \
       "  drover replay --rewrite                    all of it, by the mappings of now\n") \
+    X(21, ALERT, alert, "test", "whom the settings' alerts tell: try it", \
+      "  drover alert test                          one message of each kind to each\n") \
     X(5, DOCTOR, doctor, "", "check settings, mappings and servers, and say how to fix them", \
       "  drover doctor\n" \
       "  drover doctor -X security.protocol=ssl\n") \

@@ -8,6 +8,7 @@
 
 #include "common/model/json/json_stream.h"
 #include "common/model/message/topic.h"
+#include "common/policy/alert/alert.h"
 
 #define AT(member) offsetof(struct settings, member)
 #define CHOICE(name, word) "|" word
@@ -242,6 +243,16 @@ static const struct conf_field FIELDS[] = {
      CMD_VERIFY},
     {"verify.only_tenant", "only-tenant", 0, NULL, CONF_TEXT, AT(only_tenant), NULL, 0, 0, NULL,
      "KEY", "this tenant alone", VERIFIES | CMD_REBUILD},
+    {"verify.follow_cells", NULL, 0, NULL, CONF_COUNT, AT(follow_cells), "200000", 1000, 10000000,
+     NULL, "N", "follow: rows of counts by minute; what needs more is counted as (others)",
+     CMD_VERIFY},
+
+    {"alerts", NULL, 0, NULL, CONF_ROWS, AT(alerts), NULL, 0, ALERTS_MAX, ALERT_KEYS, NULL,
+     "whom to tell when discrepancies, lag or dead letters pass a limit", CMD_VERIFY | CMD_ALERT},
+    {"alerts_timeout", NULL, 0, NULL, CONF_MILLIS, AT(alerts_timeout_ms), "10s", 100, 600000, NULL,
+     "TIME", "alerts: longest that a program or a webhook may take", CMD_VERIFY | CMD_ALERT},
+    {"alerts_attempts", NULL, 0, NULL, CONF_COUNT, AT(alerts_attempts), "5", 1, 100, NULL, "N",
+     "alerts: how often a webhook that does not take it is called", CMD_VERIFY | CMD_ALERT},
 
     {"export.as", "as", 0, NULL, CONF_CHOICE, AT(export_as), "file", 0, 0,
      "file|local_storage|map_dump", "FORM", "form to write", CMD_EXPORT},
@@ -652,6 +663,24 @@ static enum outcome name_topics(const struct conf *conf, struct error *err)
     return OUT_FATAL;
 }
 
+/* A program that is named with its folder; another one is looked for in $PATH. */
+static enum outcome complete_alerts(struct conf *conf, struct error *err)
+{
+    const struct settings *settings = conf->target;
+    struct alert alerts[ALERTS_MAX];
+    size_t count;
+    const char *slash = settings->config_file ? strrchr(settings->config_file, '/') : NULL;
+    struct bytes folder =
+        bytes_of(settings->config_file, slash ? (size_t)(slash - settings->config_file) : 0);
+    if (alert_parse_all(&settings->alerts, alerts, &count, err) != OUT_OK)
+        return OUT_FATAL;
+    for (size_t i = 0; i < count && slash; i++)
+        if (alerts[i].exec && strchr(alerts[i].exec->items[0], '/') &&
+            !rebase(&conf->arena, folder, &alerts[i].exec->items[0]))
+            return too_large(err);
+    return OUT_OK;
+}
+
 enum outcome settings_complete(struct conf *conf, struct error *err)
 {
     struct settings *settings = conf->target;
@@ -666,5 +695,7 @@ enum outcome settings_complete(struct conf *conf, struct error *err)
         outcome = find_given(conf, err);
     if (outcome == OUT_OK)
         outcome = name_topics(conf, err);
+    if (outcome == OUT_OK)
+        outcome = complete_alerts(conf, err);
     return outcome;
 }

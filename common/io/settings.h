@@ -137,6 +137,13 @@ struct settings {
     const char *verify_id;   /* names this one among several; NULL: the host's name */
     uint64_t follow_backlog; /* messages behind, above which a share is compared */
     uint64_t suspect_ms;     /* what is wrong is looked at again for so long */
+    uint64_t
+        follow_cells; /* follow: rows of counts by minute in the book (verifier/follow/book.h) */
+
+    /* alerts */
+    struct conf_rows alerts; /* when it is to be told to whom (common/policy/alert/alert.h) */
+    uint64_t alerts_timeout_ms;
+    uint64_t alerts_attempts;
 
     /* export */
     const char *export_as; /* file|local_storage|map_dump */

@@ -24,6 +24,7 @@ static const char *title(char letter)
     case 'R': return "Redis";
     case 'W': return "Worker";
     case 'Y': return "Verifier";
+    case 'A': return "Alerts";
     case 'G': return "Gates and switching";
     case 'H': return "HTTP";
     case 'X': return "Safety and the program itself";
@@ -52,7 +53,7 @@ int main(void)
         ERROR_CODES(X)
 #undef X
     };
-    static const char LETTERS[] = "CMJVTSEKPRFWYGHX";
+    static const char LETTERS[] = "CMJVTSEKPRFWYAGHX";
     size_t count = sizeof(ROWS) / sizeof(ROWS[0]);
     for (size_t i = 1; i < count; i++)
         title(ROWS[i].id[4]);

@@ -17,6 +17,8 @@ store: { dir: $WORK/store }
 secrets: { key_file: $KEY }
 kafka: { partitions: 1, conf: { session.timeout.ms: 6000, heartbeat.interval.ms: 500 } }
 verify: { report: $WORK/report }
+alerts:
+  - { when: lag_seconds > 60 for 2m, exec: [cat] }
 END
 mkdir "$WORK/in"
 cat > "$WORK/in/events.ndjson" <<'END'
@@ -92,6 +94,8 @@ answers config 2 - config --nosuch --group show # a flag's value is not the word
 answers load 2 - load
 answers config_show 2 - config show --nosuch
 answers schema_print 0 schema_print schema print
+answers alert_test 0 alert_test alert test
+answers alert 2 - alert
 answers rehearse 5 rehearse rehearse "$WORK/in"
 answers rehearse 4 - rehearse "$WORK/nosuch"
 sed 's/^columns:/colums:/' "$WORK/event.yaml" > "$WORK/typo.yaml"

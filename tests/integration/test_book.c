@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/io/alert/alerts.h"
 #include "common/policy/rate/rate_bound.h"
 #include "tests/support/random.h"
 #include "tests/support/suite.h"
@@ -50,6 +51,7 @@ static struct book_conf conf = {.migration = "m",
 
 static void set_up(void)
 {
+    signal(SIGPIPE, SIG_IGN);
     snprintf(folder, sizeof(folder), "/tmp/drover_book_XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(folder));
     conf.folder = folder;
@@ -651,6 +653,52 @@ START_TEST(gauges_survive_a_restart)
 }
 END_TEST
 
+/* ---- alerts ---- */
+
+static void on_closed(void *owner)
+{
+    *(bool *)owner = true;
+}
+
+START_TEST(alerts_that_were_told_are_known_after_a_restart)
+{
+    const char *keys[] = {"when", "exec"}, *program[] = {"true"};
+    const char *when[] = {"lag_seconds > 10", "lag_records > 10"};
+    const struct conf_list values[2][2] = {{{&when[0], 1}, {program, 1}},
+                                           {{&when[1], 1}, {program, 1}}};
+    struct conf_row rows[] = {{"d.yaml:1", keys, (struct conf_list *)values[0], 2},
+                              {"d.yaml:2", keys, (struct conf_list *)values[1], 2}};
+    const struct settings settings = {
+        .migration = "m", .alerts = {rows, 2}, .alerts_timeout_ms = 60000, .alerts_attempts = 1};
+    static struct alert_values now;
+    struct alerts *alerts;
+    uv_loop_t loop;
+    int64_t since_ms = -1;
+    begin(1);
+    alert_values_init(&now, book_rolling(book));
+    ck_assert_int_eq(uv_loop_init(&loop), 0);
+    const struct alerts_conf alerts_conf = {.loop = &loop, .settings = &settings, .verifier = "v"};
+    for (int i = 0; i < 3; i++) { /* begins, goes on, is over */
+        bool is_closed = false;
+        now.lag_seconds = i < 2 ? 20 : 1;
+        OK(alerts_open(&alerts_conf, &alerts, &err));
+        OK(book_resume_alerts(book, alerts, &err));
+        ck_assert(alerts_judge(alerts, &now) == (i != 1));
+        ck_assert(i != 1 || alerts_since_ms(alerts, 0) == since_ms);
+        since_ms = alerts_since_ms(alerts, 0);
+        ck_assert((since_ms >= 0) == (i < 2) && alerts_since_ms(alerts, 1) < 0);
+        OK(book_keep_alerts(book, alerts, &err));
+        alerts_close(alerts, 60000, on_closed, &is_closed);
+        while (!is_closed)
+            uv_run(&loop, UV_RUN_ONCE);
+        book_close(book);
+        OK(book_open(&conf, clock_ms, &book, &err));
+    }
+    uv_run(&loop, UV_RUN_DEFAULT);
+    ck_assert_int_eq(uv_loop_close(&loop), 0);
+}
+END_TEST
+
 /* ---- opening ---- */
 
 START_TEST(one_process_at_a_time)
@@ -715,6 +763,7 @@ static Suite *make_suite(void)
     tcase_add_test(tests, samples_are_bounded_by_verdict);
     tcase_add_test(tests, the_last_full_pass_is_kept_with_its_samples);
     tcase_add_test(tests, gauges_survive_a_restart);
+    tcase_add_test(tests, alerts_that_were_told_are_known_after_a_restart);
     tcase_add_test(tests, one_process_at_a_time);
     tcase_add_loop_test(tests, what_is_damaged_or_of_another_format_is_refused, 0, 2);
     suite_add_tcase(suite, tests);

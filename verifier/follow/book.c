@@ -7,7 +7,7 @@
  *   name      tenants and entities that are named; number 0 are all others
  *   cell      (minute, tenant, entity, operation, class) -> count; minute -1 is everything ever
  *   gauge     what a minute has besides
- *   position, suspect, sample, pass, pass_count
+ *   position, suspect, sample, pass, pass_count, alert
  */
 #include "verifier/follow/book.h"
 
@@ -57,6 +57,7 @@ static const char SCHEMA[] =
     "CREATE TABLE IF NOT EXISTS pass (id INTEGER PRIMARY KEY, began INTEGER NOT NULL,"
     " duration INTEGER NOT NULL, problems INTEGER NOT NULL, failure BLOB, report BLOB);"
     "CREATE TABLE IF NOT EXISTS pass_count (class INTEGER PRIMARY KEY, count INTEGER NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS alert (name TEXT PRIMARY KEY, since INTEGER NOT NULL);"
     "COMMIT;"
     "CREATE TEMP TABLE wrong (class INTEGER PRIMARY KEY);";
 

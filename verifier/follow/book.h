@@ -27,6 +27,7 @@
 #include "common/policy/rate/rolling.h"
 
 struct book;
+struct alerts; /* common/io/alert/alerts.h */
 
 #define BOOK_OTHERS "(others)"
 #define BOOK_ENTITIES_MAX 1000    /* named; as many as a migration has mappings, and more */
@@ -97,6 +98,13 @@ MUST_USE enum outcome book_add(struct book *book, const struct book_page *page, 
 /* Keeps it as the last one, and its samples apart from the follower's, instead of those before. */
 MUST_USE enum outcome book_add_full_pass(struct book *book, const struct follow_full_pass *pass,
                                          const struct follow_sample *samples, size_t count,
+                                         struct error *err);
+
+/* Which of the alerts are told breaches by now; and, after a restart, which were, so that they are
+ * not told again. */
+MUST_USE enum outcome book_keep_alerts(struct book *book, const struct alerts *alerts,
+                                       struct error *err);
+MUST_USE enum outcome book_resume_alerts(struct book *book, struct alerts *alerts,
                                          struct error *err);
 
 /* ---- what is in it ---- */

@@ -1,0 +1,97 @@
+#ifndef DROVER_POLICY_ALERT_RULE_H
+#define DROVER_POLICY_ALERT_RULE_H
+
+/*
+ * A condition that people are told of, as it is written in the settings, and whether it holds:
+ *
+ *   METRIC [over WINDOW] > NUMBER [%] [for TIME]     also >=, < and <=
+ *
+ *   discrepancy_rate > 0.01 % for 5m
+ *   discrepancy_upper over 24h > 0.0001
+ *   lag_seconds > 60 for 2m
+ *
+ * Windows are 1m, 5m, 1h, 24h and total (rolling.h), of the metrics that count in one; without one
+ * it is 5m. A breach begins when the condition has held for TIME without a break, and is over when
+ * it has not held for as long. Each is told once, and both take the same time, so that a value at
+ * its limit does not ring again and again. What is not known (nothing was compared) changes
+ * nothing.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/attributes.h"
+#include "common/base/bytes.h"
+#include "common/base/error.h"
+#include "common/policy/rate/rolling.h"
+
+/* X(name, word, counts in a window) */
+#define ALERT_METRICS(X)                                                                           \
+    X(DISCREPANCY_RATE, "discrepancy_rate", true)                                                  \
+    X(DISCREPANCY_UPPER, "discrepancy_upper", true)                                                \
+    X(DEAD_LETTERED, "dead_lettered", true)                                                        \
+    X(LAG_SECONDS, "lag_seconds", false)                                                           \
+    X(LAG_RECORDS, "lag_records", false)                                                           \
+    X(FULL_PASS_PROBLEMS, "full_pass_problems", false)
+
+enum alert_metric {
+#define X(name, word, windowed) ALERT_##name,
+    ALERT_METRICS(X)
+#undef X
+        ALERT_METRIC_COUNT,
+};
+
+enum alert_comparison {
+    ALERT_ABOVE,
+    ALERT_AT_LEAST,
+    ALERT_BELOW,
+    ALERT_AT_MOST,
+};
+
+struct alert_rule {
+    enum alert_metric metric;
+    enum follow_window_kind window; /* of a metric that counts in one */
+    enum alert_comparison comparison;
+    double limit;
+    uint64_t for_ms;
+};
+
+/* OUT_FATAL DRV-C008: the sentence does not say what is wrong where; the caller adds the place. */
+MUST_USE enum outcome alert_rule_parse(struct bytes text, struct alert_rule *rule,
+                                       struct error *err);
+/* "discrepancy_rate" */
+const char *alert_metric_word(enum alert_metric metric);
+
+/* What the metrics are now; NaN where it is not known. */
+struct alert_values {
+    double windowed[ALERT_METRIC_COUNT][FOLLOW_WINDOWS]; /* of those that count in one */
+    double lag_seconds;                                  /* how old the oldest message is that the
+                                                            workers have not committed */
+    double lag_records;
+    double full_pass_problems; /* of the last one */
+};
+/* Fills what counts in windows; the rest is not known. */
+void alert_values_init(struct alert_values *values, const struct rolling *rolling);
+/* The rule's metric; NaN: not known. */
+double alert_rule_value(const struct alert_rule *rule, const struct alert_values *values);
+
+/* A rule's state: zeroes to begin with. */
+struct alert_state {
+    bool is_on;          /* a breach that was told */
+    int64_t since_ms;    /* Unix time at which the told one began */
+    bool is_turning;     /* it has been otherwise than is_on says, without a break */
+    uint64_t turning_ms; /* since then (monotonic) */
+    int64_t turning_unix_ms;
+};
+
+enum alert_change {
+    ALERT_SAME,
+    ALERT_FIRING, /* the breach is to be told */
+    ALERT_OVER,   /* that it is over is to be told */
+};
+
+/* `now_ms`: monotonic; `unix_ms`: for people. */
+enum alert_change alert_state_step(struct alert_state *state, const struct alert_rule *rule,
+                                   double value, uint64_t now_ms, int64_t unix_ms);
+
+#endif

@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# Alerts as a person sets them up: `drover alert test` tells programs and webhooks, names what cannot be told, and nothing
+# that is printed or logged holds a webhook's secret. That a breach is told once, and its end once: integration.alerts.
+. "$(dirname "$0")/lib.sh"
+
+python3 tests/support/webhook_server.py "$WORK/requests" > "$WORK/port" &
+PIDS+=($!)
+wait_until 60 test -s "$WORK/port"
+HOOK=http://watch:S3CR3T-pass@127.0.0.1:$(< "$WORK/port")/S3CR3T
+mkdir "$WORK/bin"
+cat > "$WORK/bin/page" <<END
+#!/bin/sh
+cat >> "$WORK/told"
+printf '%s\n' "\$@" >> "$WORK/args"
+echo "\$DROVER_ALERT_STATE \$DROVER_ALERT_TEST \${DATABASE_URL:-none}" >> "$WORK/variables"
+"$DROVER" version > "$WORK/version.log" 2>&1 # drover within an alert: its variables are no settings
+echo "the program's own words"
+END
+chmod +x "$WORK/bin/page"
+
+# alerts TEXT…: the settings with these alerts
+alerts() {
+  { cat "$WORK/plain.yaml"; echo "alerts_timeout: 60s"; echo "alerts_attempts: 3"; echo "alerts:"; printf '  - %s\n' "$@"; } > "$WORK/drover.yaml"
+}
+cp "$WORK/drover.yaml" "$WORK/plain.yaml"
+
+say "a program and webhooks"
+alerts "{ when: discrepancy_rate > 0.01 % for 5m, exec: [./bin/page, --token, S3CR3T-word, 'two words'] }" \
+       "{ when: lag_seconds > 60 for 2m, webhook: '$HOOK/ok?key=S3CR3T' }" \
+       "{ when: dead_lettered over 1h > 0, webhook_env: HOOK_OF_TEST }"
+export HOOK_OF_TEST=$HOOK/flaky
+drover alert test > "$WORK/out.log" 2> "$WORK/err.log" || { cat "$WORK/err.log" >&2; fail "a message was not told"; }
+equal "messages told" "$(grep -c '^✓ alert [123]  \(firing\|over  \)' "$WORK/out.log")" 6
+grep -q '^✓ alert 3  firing  webhook http://127.0.0.1:[0-9]*/… (3 attempts)$' "$WORK/out.log" || fail "the webhook was not called again"
+grep -q "the program's own words" "$WORK/err.log" || fail "what a program says is not shown"
+equal "states told to the program" "$(jq -sc '[.[].state]' "$WORK/told")" '["firing","over"]'
+equal "one breach" "$(jq -sc '[.[].id] | unique | length' "$WORK/told")" 1
+equal "what is told" "$(jq -sc '.[0] | [.kind, .test, .migration, .when, .metric, .value, .limit]' "$WORK/told")" \
+  "[\"alert\",true,\"$NAME\",\"discrepancy_rate > 0.01 % for 5m\",\"discrepancy_rate\",null,0.0001]"
+equal "arguments" "$(head -3 "$WORK/args" | paste -sd,)" "--token,S3CR3T-word,two words"
+equal "variables" "$(paste -sd, "$WORK/variables")" "firing true none,over true none"
+grep -q '^drover ' "$WORK/version.log" || fail "drover cannot be called by an alert's program"
+equal "requests taken" "$(grep -c '^/S3CR3T/ok?key=S3CR3T {"kind":"alert"' "$WORK/requests")" 2
+equal "requests of the flaky one" "$(grep -c '^/S3CR3T/flaky {' "$WORK/requests")" 4
+
+say "what cannot be told is named, and the others are told all the same"
+alerts "{ when: lag_records > 5, webhook: '$HOOK/refused' }" \
+       "{ when: lag_records > 5, webhook: '$HOOK/moved' }" \
+       "{ when: lag_records > 5, webhook: 'http://watch:S3CR3T-pass@127.0.0.1:1/S3CR3T' }" \
+       "{ when: lag_records > 5, exec: ['false'] }" \
+       "{ when: lag_records > 5, exec: [/nowhere/page] }" \
+       "{ when: lag_records > 5, exec: ['true'] }"
+expect_exit 4 drover alert test > "$WORK/out.log" 2> "$WORK/err.log"
+for said in '✗ alert 1  firing  webhook http://127.0.0.1:[0-9]*/…: HTTP 404$' '✗ alert 2  over    .*: HTTP 302$' \
+            '✗ alert 3  firing  webhook http://127.0.0.1:1/…: Couldn.t connect to server (3 attempts)$' \
+            '✗ alert 4  firing  exec false: the program ended with 1$' \
+            '✗ alert 5  over    exec /nowhere/page: the program cannot be started: no such file or directory$' '✓ alert 6  over    exec true$'; do
+  grep -q -- "$said" "$WORK/out.log" || { cat "$WORK/out.log" >&2; fail "'$said' is not said"; }
+done
+grep -q 'DRV-A001.*10 of 12 messages could not be told' "$WORK/err.log" || fail "the sum is not said"
+
+say "what does not end, or does not answer, is given up in time"
+alerts "{ when: lag_records > 5, exec: [sleep, '600'] }" "{ when: lag_records > 5, webhook: '$HOOK/slow' }"
+expect_exit 4 env DROVER_ALERTS_TIMEOUT=2s DROVER_ALERTS_ATTEMPTS=1 "$KEEPER" alert test --config "$WORK/drover.yaml" > "$WORK/out.log" 2> "$WORK/err.log"
+equal "programs given up" "$(grep -c 'exec sleep: the program did not end in time' "$WORK/out.log")" 2
+equal "webhooks given up" "$(grep -c 'webhook .*: Timeout was reached' "$WORK/out.log")" 2
+
+say "mistakes are told with their place"
+mistake() { # TEXT ALERT
+  alerts "$2"
+  expect_exit 3 drover alert test > "$WORK/out.log" 2>&1
+  grep -qF -- "$1" "$WORK/out.log" || { cat "$WORK/out.log" >&2; fail "'$1' is not said of: $2"; }
+  grep -q 'drover.yaml:[0-9]' "$WORK/out.log" || fail "the place is not said of: $2"
+}
+mistake 'did you mean "discrepancy_rate"?' "{ when: discrepancy_rat > 1 %, exec: [page] }"
+mistake 'must tell one' "{ when: lag_seconds > 1 }"
+mistake '$HOOK_NOT_SET holds no http or https URL' "{ when: lag_seconds > 1, webhook_env: HOOK_NOT_SET }"
+cp "$WORK/plain.yaml" "$WORK/drover.yaml"
+expect_exit 3 drover alert test > "$WORK/out.log" 2>&1
+grep -q 'DRV-C009.*no alerts' "$WORK/out.log" || fail "that there are none is not said"
+
+say "no secret is shown"
+alerts "{ when: lag_seconds > 60, exec: [page, --token, S3CR3T-word, '--api-secret=S3CR3T'] }" "{ when: lag_seconds > 60, webhook: '$HOOK/ok?key=S3CR3T' }"
+drover config show > "$WORK/show.log"
+drover config show --origins > "$WORK/origins.log"
+drover config show --json > "$WORK/show_json.log"
+grep -q '^    webhook: "http://127.0.0.1:[0-9]*/…"$' "$WORK/show.log" || { cat "$WORK/show.log" >&2; fail "the webhook's host is not shown"; }
+! grep -l S3CR3T "$WORK"/*.log || fail "a secret is shown"
