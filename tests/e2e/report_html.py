@@ -130,6 +130,17 @@ def check_groups(page, report, counts):
     check([number(row[2]) for row in listed] == [group["source_records"] for group in report["groups"]], "groups")
 
 
+def check_follow(page, report):
+    verdict = {"match": "MATCH", "inconclusive": "INCONCLUSIVE", "discrepancy": "NOT EQUAL", "not_verified": "NOT VERIFIED"}[report["verdict"]]
+    check(page.by_class("verdict") == [verdict], "verdict", page.by_class("verdict"))
+    rows = page.of("windows", "row")[1:]
+    for row, name in zip(rows, ["minute", "five_minutes", "hour", "day", "total"], strict=True):
+        window = report["windows"][name]
+        check([number(row[1]), number(row[2])] == [window["compared"], window["wrong"]], "window", row, window)
+    wrong = [number(re.match(r"[\d ]+", head).group(0)) for head in page.of("problems", "h3")]
+    check(sum(wrong) == report["windows"]["total"]["wrong"] + report["full_pass"]["problems"], "problems", wrong)
+
+
 def main(folder):
     with open(f"{folder}/report.html", "rb") as file:
         text = file.read().decode("utf-8")
@@ -142,7 +153,7 @@ def main(folder):
     page.close()
     check(not page.open, "open at the end", page.open)
     check_policy(page, text)
-    check_numbers(page, report)
+    (check_follow if report["kind"] == "follow_report" else check_numbers)(page, report)
     print(json.dumps({"last_line": f"{page.by_class('verdict')[0]}  {page.by_class('reason')[0]}",
                       "sources": page.of("sources", "row"), "scope": page.of("scope", "row"),
                       "warnings": len(page.by_class("warning")), "text": " ".join(str(item[2]) for item in page.items if item[1] != "style ")}))

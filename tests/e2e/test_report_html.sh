@@ -128,4 +128,13 @@ for page in match masked shown; do
   see $page .counts 0
   has "$WORK/text.txt" "Reconciliation"
 done
+
+say "the page of a verification that follows"
+mkdir "$WORK/follow"
+DROVER_TEST_PAGE=$WORK/follow "$(dirname "$DROVER")/tests/unit_follow_report" > "$WORK/unit.txt" || fail "$(cat "$WORK/unit.txt")"
+python3 tests/e2e/report_html.py "$WORK/follow" > "$WORK/checked.json" || fail "the page of one that follows"
+python3 "$CHECKER" "$WORK/follow/report.json" >&"$TELL" || fail "its document"
+see follow .windows.total.counts 4
+equal "lines to be seen" "$(jq '[.plots[] | select(.length > 900)] | length' "$WORK/seen.json")" 4
+has "$WORK/text.txt" '<img src=x onerror=alert(1)>.json'
 say done

@@ -22,7 +22,6 @@
 #include "common/base/buf.h"
 #include "common/base/bytes.h"
 #include "common/base/error.h"
-#include "common/base/json_out.h"
 #include "common/policy/verify/report_facts.h"
 #include "common/policy/verify/verdict.h"
 
@@ -156,8 +155,6 @@ enum follow_result follow_report_result(const struct follow_report *report);
 const char *follow_report_verdict(const struct follow_report *report);
 void follow_report_append_reason(const struct follow_report *report, struct buf *out);
 
-/* The members of the report in an object that is open. */
-void follow_report_append_json(const struct follow_report *report, struct json_out *out);
 /* report.json, of kind `follow_report`, and a newline. Only `out` can fail. */
 void follow_report_append_document(const struct follow_report *report, struct buf *out);
 /* report.html */

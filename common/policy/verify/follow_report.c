@@ -1,0 +1,108 @@
+/* The verdict of a verification that follows, and its reason in words. */
+
+#include "common/policy/verify/follow_report.h"
+
+#include <math.h>
+
+#include "common/base/text.h"
+#include "common/policy/plot/plot_scale.h"
+#include "common/policy/totals.h"
+
+enum follow_result follow_report_result(const struct follow_report *report)
+{
+    const struct follow_window *total = &report->windows[FOLLOW_TOTAL];
+    if (follow_report_wrong(total->counts) || report->full_pass.problems)
+        return FOLLOW_DISCREPANCY;
+    if (!follow_report_compared(total->counts))
+        return FOLLOW_NOTHING;
+    if (report->rate_max > 0 && !(total->upper < report->rate_max))
+        return FOLLOW_INCONCLUSIVE;
+    return FOLLOW_MATCH;
+}
+
+const char *follow_report_verdict(const struct follow_report *report)
+{
+    static const char *const WORDS[] = {
+        [FOLLOW_MATCH] = "MATCH",
+        [FOLLOW_INCONCLUSIVE] = "INCONCLUSIVE",
+        [FOLLOW_DISCREPANCY] = "NOT EQUAL",
+        [FOLLOW_NOTHING] = "NOT VERIFIED",
+    };
+    return WORDS[follow_report_result(report)];
+}
+
+static void append_count(struct buf *out, uint64_t count, const char *what)
+{
+    char text[28];
+    buf_append_format(out, "%s %s", text_format_count(count, text), what);
+}
+
+/* "3 missing, 1 stale" */
+static void append_wrong(struct buf *out, const uint64_t *counts)
+{
+    const char *between = "";
+    for (int v = 0; v < VERDICT_COUNT; v++) {
+        if (!counts[v] || !follow_report_is_wrong((enum verdict)v))
+            continue;
+        buf_append_text(out, between);
+        append_count(out, counts[v], TOTALS_VERIFY.classes[v].title);
+        between = ", ";
+    }
+}
+
+static void append_bound(const struct follow_report *report, struct buf *out)
+{
+    double upper = report->windows[FOLLOW_TOTAL].upper;
+    if (isfinite(upper)) {
+        buf_append_text(out, "; with 95 % confidence the rate is at most ");
+        plot_append_value(out, PLOT_SHARE, upper);
+    }
+    if (report->rate_max > 0) {
+        buf_append_text(out, isfinite(upper) ? ", the limit is " : "; the limit is ");
+        plot_append_value(out, PLOT_SHARE, report->rate_max);
+    }
+}
+
+/* Of what: all keys, or a share of them. */
+static void append_compared(const struct follow_report *report, struct buf *out)
+{
+    append_count(out, follow_report_compared(report->windows[FOLLOW_TOTAL].counts), "comparisons");
+    if (report->not_compared) {
+        buf_append_text(out, ", a sample: ");
+        append_count(out, report->not_compared, "were left out");
+    }
+}
+
+void follow_report_append_reason(const struct follow_report *report, struct buf *out)
+{
+    const uint64_t *counts = report->windows[FOLLOW_TOTAL].counts;
+    uint64_t wrong = follow_report_wrong(counts);
+    switch (follow_report_result(report)) {
+    case FOLLOW_NOTHING:
+        buf_append_text(out, "nothing was compared yet");
+        return;
+    case FOLLOW_DISCREPANCY:
+        if (wrong) {
+            append_wrong(out, counts);
+            buf_append_text(out, " in ");
+            append_compared(report, out);
+            append_bound(report, out);
+        }
+        if (report->full_pass.problems) {
+            buf_append_text(out,
+                            wrong ? "; the last full pass found " : "the last full pass found ");
+            append_count(out, report->full_pass.problems,
+                         report->full_pass.problems == 1 ? "problem" : "problems");
+        }
+        return;
+    case FOLLOW_INCONCLUSIVE:
+        buf_append_text(out, "no discrepancy, but too few comparisons to say so: ");
+        append_compared(report, out);
+        append_bound(report, out);
+        return;
+    case FOLLOW_MATCH:
+        buf_append_text(out, "no discrepancy in ");
+        append_compared(report, out);
+        append_bound(report, out);
+    }
+}
