@@ -12,6 +12,7 @@
 #include "common/policy/version.h"
 #include "verifier/actual.h"
 #include "verifier/history.h"
+#include "verifier/reads/reads_sample.h"
 #include "verifier/receipts.h"
 #include "verifier/samples.h"
 #include "verifier/side_checks.h"
@@ -266,6 +267,18 @@ static void sample_ambiguous(struct verify_run *run, const struct expected *expe
                           "the message named, and again where the source is named");
 }
 
+/* A record may be read from where it came and from where it is now. */
+static void offer_sample(const struct verify_run *run, const struct expected *expected)
+{
+    const struct record *record = &expected->record;
+    const struct reads_key key = {.mapping = expected->mapping,
+                                  .tenant = record->tenant,
+                                  .id = record->id,
+                                  .uri = record->origin.uri};
+    if (run->options.sample && !expected->source.deleted)
+        reads_sample_see(run->options.sample, &expected->source.key, &key);
+}
+
 static enum outcome take_usable(struct verify_run *run, const struct bus_message *message,
                                 struct expected *expected, struct error *err)
 {
@@ -281,6 +294,7 @@ static enum outcome take_usable(struct verify_run *run, const struct bus_message
         side_sealed(run, &expected->record, &source->broken_box, err) != OUT_OK)
         return err->outcome;
     source->group = diff_groups_find(groups, expected->record.tenant, expected->record.entity);
+    offer_sample(run, expected);
     untaken_resolve(run, message, source, message->offset);
     const struct diff_entry *leader = source->reading ? diff_find(&run->table, &source->key) : NULL;
     if (leader && diff_is_ambiguous(leader, source))

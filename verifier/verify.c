@@ -14,7 +14,10 @@
 #include "common/io/terminal.h"
 #include "common/policy/verify/verify_html.h"
 #include "common/policy/verify/verify_next.h"
+#include "common/policy/verify/verify_reads.h"
 #include "common/policy/verify/verify_text.h"
+#include "verifier/reads/reads.h"
+#include "verifier/reads/reads_sample.h"
 #include "verifier/verify_run.h"
 #include "verifier/verify_session.h"
 
@@ -116,23 +119,52 @@ static void wait_for_end_of_input(void)
     } while (got > 0 || (got < 0 && errno == EINTR));
 }
 
+/* After the verdict: reads say how fast the stores are, not what is in them. */
+static void compare_reads(const struct settings *settings, struct reads_sample *sample,
+                          struct verify_report *report, struct verify_reads *result)
+{
+    if (!sample)
+        return;
+    reads_sample_read(sample, settings, result);
+    report->reads = result;
+}
+
+static enum outcome make_sample(const struct settings *settings, struct reads_sample **sample,
+                                struct error *err)
+{
+    *sample = NULL;
+    if (!settings->compare_per_second)
+        return OUT_OK;
+    enum outcome outcome = reads_check(settings, err);
+    if (outcome == OUT_OK)
+        *sample = reads_sample_new((uint64_t)clock_unix_ms());
+    return outcome;
+}
+
 enum exit_code verify_main(const struct settings *settings, struct buf *next, struct error *err)
 {
+    struct reads_sample *sample;
+    struct verify_reads reads;
+    if (make_sample(settings, &sample, err) != OUT_OK)
+        return error_code_exit(err->code);
     struct bus *bus = kafka_bus_new(settings, NULL);
     kafka_bus_answer_within(bus, VERIFY_BUS_MS);
     struct verify_session *session = NULL;
     const struct verify_options options = {
-        .bus = bus, .hold = settings->is_held ? wait_for_end_of_input : NULL};
+        .bus = bus, .hold = settings->is_held ? wait_for_end_of_input : NULL, .sample = sample};
     enum outcome outcome = verify_session_open(settings, &options, &session, err);
     if (outcome != OUT_OK && err->code == ERR_KAFKA_TOPIC)
         outcome = kafka_topics_no_migration(settings, err); /* names those there are */
     if (outcome == OUT_OK)
         outcome = verify_session_conclude(session, err);
+    if (outcome == OUT_OK)
+        compare_reads(settings, sample, verify_session_report(session), &reads);
     enum exit_code code = outcome == OUT_OK ? say(settings, verify_session_report(session), err)
                                             : error_code_exit(err->code);
     if (outcome == OUT_OK && settings->progress_fd < 0)
         verify_next_append(verify_session_report(session), next);
     verify_session_close(session);
+    reads_sample_free(sample);
     kafka_bus_free(bus);
     return code;
 }

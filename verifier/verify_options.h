@@ -34,6 +34,8 @@ struct verify_listener {
     void *owner;
 };
 
+struct reads_sample; /* verifier/reads */
+
 /* All of it outlives the session. */
 struct verify_options {
     struct bus *bus;
@@ -48,6 +50,7 @@ struct verify_options {
     size_t (*others_bytes)(void *owner);
     void *others;
     const struct verify_listener *listener; /* NULL: nobody */
+    struct reads_sample *sample; /* takes records whose reads are compared later; NULL: none does */
     /* Returns when the store may be asked. Without read_once the files are read before, if they can
      * be (source_check_read_ahead). NULL: it may be asked at once. */
     void (*hold)(void);

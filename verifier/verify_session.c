@@ -13,6 +13,7 @@
 #include "verifier/actual.h"
 #include "verifier/expected.h"
 #include "verifier/history.h"
+#include "verifier/reads/reads_sample.h"
 #include "verifier/receipts.h"
 #include "verifier/recheck.h"
 #include "verifier/side_checks.h"
@@ -390,6 +391,8 @@ static enum outcome judge_pass(struct verify_run *run, struct error *err)
         outcome = recheck_run(run, &extras, err);
     if (outcome == OUT_OK)
         count_pass(run);
+    if (outcome == OUT_OK && run->options.sample)
+        reads_sample_settle(run->options.sample, &run->table, run->pass, run->report.passes);
     free(extras.items);
     return outcome;
 }

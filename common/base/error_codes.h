@@ -131,6 +131,7 @@
     X(ERR_EXPORT, "DRV-Y005", 5, "something could not be exported", "see the list printed") \
     X(ERR_REPORT, "DRV-Y006", 3, "the report cannot be written", "give --report (verify.report) a folder that can be written, or an empty one for no file") \
     X(ERR_ALERT, "DRV-A001", 4, "an alert cannot be told", "see the cause; drover alert test tells one of each kind again") \
+    X(ERR_READ_OLD, "DRV-Y007", 4, "the old store does not answer a read that is compared", "check compare.old, compare.url and compare.template") \
     X(ERR_INTERNAL, "DRV-X999", 1, "a rule inside the program was broken", "report it with the lines before it")
 /* clang-format on */
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/text.h"
 #include "common/model/json/json_stream.h"
 #include "common/model/message/topic.h"
 #include "common/policy/alert/alert.h"
@@ -13,6 +14,9 @@
 #define AT(member) offsetof(struct settings, member)
 #define CHOICE(name, word) "|" word
 #define WORD(name, word) word,
+#define COMPARE_OLD_WORDS (&(COMPARE_OLD(CHOICE))[1])
+
+#define COMPARE_RATE_MAX 100000
 
 enum {
     ON_KAFKA = CMD_PRODUCE | CMD_WORK | CMD_VERIFY | CMD_RUN | CMD_SHADOW | CMD_STATUS |
@@ -254,6 +258,31 @@ static const struct conf_field FIELDS[] = {
     {"alerts_attempts", NULL, 0, NULL, CONF_COUNT, AT(alerts_attempts), "5", 1, 100, NULL, "N",
      "alerts: how often a webhook that does not take it is called", CMD_VERIFY | CMD_ALERT},
 
+    {"compare.reads", "compare-reads", 0, NULL, CONF_TEXT, AT(compare_reads), NULL, 0, 0, NULL,
+     "N/s",
+     "read so many records a second from the old store and the new one, and compare how long",
+     VERIFIES},
+    {"compare.for", "compare-for", 0, NULL, CONF_MILLIS, AT(compare_for_ms), "10s", 100, 86400000,
+     NULL, "TIME", "how long reads are compared", VERIFIES},
+    {"compare.old", "compare-old", 0, NULL, CONF_CHOICE, AT(compare_old_name), "file", 0, 0,
+     COMPARE_OLD_WORDS, "STORE", "what the old store is", VERIFIES},
+    {"compare.template", "compare-template", 0, NULL, CONF_TEXT, AT(compare_template), "{file}", 0,
+     0, NULL, "TEXT", "path or key of a record in the old store; {tenant} {entity} {id} {file}",
+     VERIFIES},
+    {"compare.url", NULL, 0, NULL, CONF_SECRET, AT(compare_url), NULL, 0, 0, NULL, "URL",
+     "the old store: its Redis, or the URL of a record with {tenant} {entity} {id}", VERIFIES},
+    {"compare.header", NULL, 0, NULL, CONF_SECRET, AT(compare_header), NULL, 0, 0, NULL, "LINE",
+     "header that goes with each request to the old store", VERIFIES},
+    {"compare.connections", "compare-connections", 0, NULL, CONF_COUNT, AT(compare_connections),
+     "4", 1, 64, NULL, "N", "connections to each store that is read", VERIFIES},
+    {"compare.timeout", "compare-timeout", 0, NULL, CONF_MILLIS, AT(compare_timeout_ms), "2s", 10,
+     60000, NULL, "TIME", "longest wait for one read", VERIFIES},
+    {"compare.limit", "compare-limit", 0, NULL, CONF_TEXT, AT(compare_limit_text), "1.1", 0, 0,
+     NULL, "TIMES", "how much of the old store's time the new one may take at p50, p95 and p99",
+     VERIFIES},
+    {"compare.enforce", "compare-enforce", 0, NULL, CONF_BOOL, AT(compare_enforce), NULL, 0, 0,
+     NULL, NULL, "reads that are not within compare.limit are a discrepancy", VERIFIES},
+
     {"export.as", "as", 0, NULL, CONF_CHOICE, AT(export_as), "file", 0, 0,
      "file|local_storage|map_dump", "FORM", "form to write", CMD_EXPORT},
     {"export.to", "to", 'o', NULL, CONF_TEXT, AT(export_to), "drover-export", 0, 0, NULL, "DIR",
@@ -390,6 +419,12 @@ static bool is_path(size_t offset)
     return false;
 }
 
+/* {file} is where it was for the producer. */
+static bool is_path_template(const struct settings *settings)
+{
+    return settings->compare_old == COMPARE_FILE && settings->compare_template[0] != '{';
+}
+
 static enum outcome rebase_paths(struct conf *conf, struct error *err)
 {
     const struct settings *settings = conf->target;
@@ -400,7 +435,9 @@ static enum outcome rebase_paths(struct conf *conf, struct error *err)
     struct bytes folder = bytes_of(file, (size_t)(slash - file));
     for (size_t i = 0; i < conf->field_count; i++) {
         const struct conf_field *field = &conf->fields[i];
-        if (conf->origins[i] != CONF_FROM_FILE || !is_path(field->offset))
+        bool path = is_path(field->offset) ||
+                    (field->offset == AT(compare_template) && is_path_template(settings));
+        if (conf->origins[i] != CONF_FROM_FILE || !path)
             continue;
         void *member = (char *)conf->target + field->offset;
         bool ok = field->kind == CONF_LIST ? rebase_list(&conf->arena, folder, member)
@@ -486,6 +523,46 @@ static void choose_storage(struct settings *settings)
         settings->storage = STORE_HYBRID;
     else if (ci && strcmp(ci, "true") == 0)
         settings->storage = STORE_MEMORY;
+}
+
+/* ---- reads compared ---- */
+
+static void choose_old(struct settings *settings)
+{
+    static const char *const NAMES[] = {COMPARE_OLD(WORD)};
+    for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++)
+        if (strcmp(settings->compare_old_name, NAMES[i]) == 0)
+            settings->compare_old = (enum compare_old)i;
+}
+
+static enum outcome refuse_compare(const struct conf *conf, size_t offset, const char *what,
+                                   const char *hint, struct error *err)
+{
+    error_set(err, OUT_FATAL, ERR_CONF_VALUE, "%s", what);
+    blame_setting(conf, offset, err);
+    error_hint(err, "%s", hint);
+    return OUT_FATAL;
+}
+
+/* "200/s", or "200" */
+static enum outcome read_compare(struct conf *conf, struct error *err)
+{
+    struct settings *settings = conf->target;
+    struct bytes rate = bytes_text(settings->compare_reads);
+    int64_t per_second = 0;
+    char *end;
+    if (rate.size > 2 && memcmp(rate.data + rate.size - 2, "/s", 2) == 0)
+        rate.size -= 2;
+    if (settings->compare_reads &&
+        (!text_parse_int64(rate, &per_second) || per_second < 1 || per_second > COMPARE_RATE_MAX))
+        return refuse_compare(conf, AT(compare_reads), "this is no number of reads a second",
+                              "give 1/s to 100000/s", err);
+    settings->compare_per_second = (uint64_t)per_second;
+    settings->compare_limit = strtod(settings->compare_limit_text, &end);
+    if (*end || !(settings->compare_limit > 0 && settings->compare_limit <= 1000))
+        return refuse_compare(conf, AT(compare_limit_text), "this is no limit of times",
+                              "give a number above 0, as 1.1 for a tenth more", err);
+    return OUT_OK;
 }
 
 /* ---- the tenant given from outside ---- */
@@ -686,6 +763,7 @@ enum outcome settings_complete(struct conf *conf, struct error *err)
     struct settings *settings = conf->target;
     settings->progress_fd = -1;
     choose_storage(settings);
+    choose_old(settings);
     enum outcome outcome = rebase_paths(conf, err);
     if (outcome == OUT_OK)
         outcome = name_group(conf, err);
@@ -697,5 +775,6 @@ enum outcome settings_complete(struct conf *conf, struct error *err)
         outcome = name_topics(conf, err);
     if (outcome == OUT_OK)
         outcome = complete_alerts(conf, err);
+        outcome = read_compare(conf, err);
     return outcome;
 }

@@ -27,6 +27,18 @@ enum storage {
 #undef X
 };
 
+/* What an old store is, whose reads are compared with the new one's (verifier/reads/reader.h). */
+#define COMPARE_OLD(X)                                                                             \
+    X(FILE, "file")                                                                                \
+    X(REDIS, "redis")                                                                              \
+    X(HTTP, "http")
+
+enum compare_old {
+#define X(old, word) COMPARE_##old,
+    COMPARE_OLD(X)
+#undef X
+};
+
 /* The tenant given from outside, for the records that name none: the one of the highest origin
  * (flag, environment, file) among tenant.id, the parts of a context and produce.tenant_path. */
 struct given_tenant {
@@ -144,6 +156,22 @@ struct settings {
     struct conf_rows alerts; /* when it is to be told to whom (common/policy/alert/alert.h) */
     uint64_t alerts_timeout_ms;
     uint64_t alerts_attempts;
+
+    /* reads compared */
+    const char *compare_reads;      /* "200/s"; NULL: none are */
+    uint64_t compare_per_second;    /* what it comes to; 0: none */
+    uint64_t compare_for_ms;        /* default 10 s */
+    const char *compare_old_name;   /* a word of COMPARE_OLD */
+    enum compare_old compare_old;   /* what it comes to */
+    const char *compare_template;   /* file: a path, redis: a key */
+    const char *compare_url;        /* secret: http: a template; redis: the old server, unset: as
+                                       redis.url */
+    const char *compare_header;     /* secret: goes with each request over HTTP */
+    uint64_t compare_connections;   /* to each store */
+    uint64_t compare_timeout_ms;    /* of a read */
+    const char *compare_limit_text; /* "1.1" */
+    double compare_limit;           /* what it comes to */
+    bool compare_enforce;           /* reads above the limit are a discrepancy */
 
     /* export */
     const char *export_as; /* file|local_storage|map_dump */

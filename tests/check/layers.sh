@@ -29,7 +29,7 @@ check() {
       if (level(to) == 0) offend("includes \"" to "\", which is not rooted at the top folder")
       else if (level(to) > here) offend("reaches up to " to)
       else if (here == 6 && to ~ /^common\/io\/(kafka|postgres|redis|filestore)\// &&
-               to !~ /\/(kafka_bus|kafka_topics|redis_stage|pg_snapshot|pg_store_reader|redis_held|redis_rows|file_store)\.h$/)
+               to !~ /\/(kafka_bus|kafka_topics|redis_stage|redis_lookup|pg_lookup|pg_snapshot|pg_store_reader|redis_held|redis_rows|file_store)\.h$/)
         offend("reaches behind a port: " to)
       else if (here == 6 && level(to) == 6 && top(to) != top(FILENAME))
         offend("reaches into another role: " to)

@@ -40,7 +40,7 @@ normal() {
     walk(if type == "string" then words
          elif type == "number" then . + 0 # jq 1.7 keeps how a number was written
          elif type == "object" then with_entries(
-           if (.key | test("_seconds$|_bytes$|^bytes$|_per_second$")) and (.value | type) == "number" then .value = 1
+           if (.key | test("_seconds$|_bytes$|^bytes$|_per_second$|^ratio_p")) and (.value | type) == "number" then .value = 1
            elif .key == "epoch" then .value = 1
            elif .key == "replay" and (.value | type) == "string" then .value = "0a1b2c3d"
            elif .key == "owner" or (.key == "run" and (.value | tostring | test("^[0-9]{8}T") | not)) then .value |= (if . then "host-0123" else . end)
@@ -152,6 +152,8 @@ answers replay 2 - replay --partition 7
 answers verify 5 verify verify
 equal "the report's members" "$(jq -c 'del(.time)' "$WORK/report/latest/report.json")" "$(jq -c 'del(.time)' "$WORK/out.json")"
 cp "$WORK/report/latest/report.json" "$DROVER_TEST_DOCUMENTS/report.json"
+answers verify 5 - verify --compare-reads 60/s --compare-for 500ms --compare-timeout 60s
+jq 'with_entries(select(.key | test("^(schema|version|kind|time|verdict|reads_compared|errors|exit_code)$")))' "$OUT" > "$WORK/reads.json" && golden "$WORK/reads.json" verify_reads
 answers rebuild_redis 0 rebuild_redis rebuild redis
 answers rebuild_files 1 - rebuild files --storage file --store-dir "$WORK/nosuch"
 answers export 0 export export --tenant north --to "$WORK/export"

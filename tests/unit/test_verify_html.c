@@ -11,6 +11,7 @@
 #include "common/policy/totals.h"
 #include "common/policy/verify/readings.h"
 #include "common/policy/verify/verify_mask.h"
+#include "common/policy/verify/verify_reads.h"
 #include "tests/support/html_parse.h"
 #include "tests/support/random.h"
 #include "tests/support/suite.h"
@@ -363,6 +364,34 @@ START_TEST(throughput_and_lag_are_shown_when_there_is_enough_of_them)
 }
 END_TEST
 
+START_TEST(reads_have_a_section_and_may_be_too_slow)
+{
+    struct verify_reads reads = {
+        .per_second = 200,
+        .connections = 4,
+        .keys = 12,
+        .limit = 1.1,
+        .count = 2,
+        .stores = {{.name = "http", .reads = 500, .ns = {1000000, 2000000, 3000000}, .refused = 2},
+                   {.name = "PostgreSQL", .reads = 500, .ns = {1500000, 2000000, 3000000}}}};
+    snprintf(reads.stores[0].error, sizeof reads.stores[0].error, "<script>1</script>");
+    count(BYTES_LITERAL("DE"), BYTES_LITERAL("city"), VERDICT_MATCH, 7);
+    ck_assert(!shows("id=\"reads\""));
+    report.reads = &reads;
+    ck_assert(shows("id=\"reads\""));
+    ck_assert(shows("1.50 ms (×1.50)"));
+    ck_assert(shows("slower&#160;than") || shows("slower than"));
+    ck_assert(!shows("<script>"));
+    ck_assert(!shows("TOO SLOW"));
+    reads.enforced = true;
+    ck_assert(shows("TOO SLOW"));
+    ck_assert_int_eq(verify_report_result(&report), VERIFY_DISCREPANCY);
+    check_page();
+    reads.limit = 2;
+    ck_assert_int_eq(verify_report_result(&report), VERIFY_MATCH);
+}
+END_TEST
+
 static Suite *verify_html_suite(void)
 {
     Suite *suite = suite_create("verify_html");
@@ -377,6 +406,7 @@ static Suite *verify_html_suite(void)
     tcase_add_test(tcase, a_problem_has_its_advice_and_its_sample);
     tcase_add_test(tcase, values_are_masked_as_in_the_json);
     tcase_add_test(tcase, sources_beyond_the_table_are_a_sum);
+    tcase_add_test(tcase, reads_have_a_section_and_may_be_too_slow);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -11,6 +11,7 @@
 #include "common/base/json_document.h"
 #include "common/policy/totals.h"
 #include "common/policy/verify/verify_mask.h"
+#include "common/policy/verify/verify_reads.h"
 
 /* A member of the record by its path, or a column that no member names. */
 static void append_path(struct json_out *out, struct bytes path)
@@ -242,6 +243,8 @@ void verify_json_append(const struct verify_report *report, struct json_out *out
     append_list(report, VERIFY_LIST_SEALED, VERIFY_LIST_SEALED + 1, "sealed_samples", out);
     append_list(report, VERIFY_LIST_FILES, VERIFY_LIST_FILES + 1, "file_samples", out);
     verify_side_checks_append_json(&report->side_checks, out);
+    if (report->reads)
+        verify_reads_append_json(report->reads, out);
 }
 
 void verify_json_append_document(const struct verify_report *report, struct buf *buf)

@@ -37,6 +37,7 @@ enum verify_list {
 #define VERIFY_CODES_MAX 256 /* of all verdicts; problems of more count without their code */
 
 struct readings;
+struct verify_reads;
 
 /* One record shown as an example of its verdict. All views into the report's arena. */
 struct verify_sample {
@@ -115,6 +116,7 @@ struct verify_report {
     struct time_buckets
         flow;    /* records that the workers' receipts tell of when they were committed;
                     level: messages that a worker was behind its partition's end */
+    const struct verify_reads *reads; /* of both stores, compared; NULL: they were not */
     bool broken; /* something kept the run from being whole; said in a warning */
     const char *warnings[VERIFY_WARNINGS_MAX];
     size_t warning_count;
@@ -150,6 +152,8 @@ struct bytes verify_report_copy(struct verify_report *report, struct bytes text)
 /* True when the classes add up to the records read. */
 bool verify_report_adds_up(const struct verify_report *report);
 enum verify_result verify_report_result(const struct verify_report *report);
+/* It would be a match, but reads were to be within a limit (compare.enforce), and are not. */
+bool verify_report_is_slow(const struct verify_report *report);
 
 /* verify_json.c: the members of the report in an object that is open. */
 void verify_json_append(const struct verify_report *report, struct json_out *out);

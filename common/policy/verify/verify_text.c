@@ -10,6 +10,7 @@
 #include "common/policy/text_line.h"
 #include "common/policy/totals.h"
 #include "common/policy/verify/verify_mask.h"
+#include "common/policy/verify/verify_reads.h"
 #include "common/policy/verify/verify_words.h"
 
 #define NAME_BYTES_MAX 32 /* characters of a tenant or entity in a sample */
@@ -356,6 +357,8 @@ void verify_text_append(const struct verify_report *report,
     if (verify_words_append_messages(report, out))
         buf_append_char(out, '\n');
     verify_side_checks_append_text(&report->side_checks, options->width, out);
+    if (report->reads)
+        verify_reads_append_text(report->reads, out);
     append_run(&screen);
     append_verdict(&screen);
 }

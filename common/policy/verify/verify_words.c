@@ -5,6 +5,7 @@
 
 #include "common/base/text.h"
 #include "common/policy/totals.h"
+#include "common/policy/verify/verify_reads.h"
 
 const char *verify_words_verdict(const struct verify_report *report)
 {
@@ -13,7 +14,7 @@ const char *verify_words_verdict(const struct verify_report *report)
         [VERIFY_DISCREPANCY] = "NOT EQUAL",
         [VERIFY_NOTHING] = "NOT VERIFIED",
     };
-    return WORDS[verify_report_result(report)];
+    return verify_report_is_slow(report) ? "TOO SLOW" : WORDS[verify_report_result(report)];
 }
 
 static void append_problem(struct buf *out, uint64_t count, const char *what, bool *first)
@@ -40,8 +41,12 @@ static void append_problems(const struct verify_report *report, const uint64_t *
     append_problem(out, verify_side_checks_file_problems(side_checks),
                    "wrong in the store's folder", &first);
     append_problem(out, verify_side_checks_orphan_rows(side_checks), "orphans", &first);
-    if (first)
+    if (verify_report_is_slow(report)) {
+        buf_append_text(out, "everything is equal; reads are ");
+        verify_reads_append_verdict(report->reads, out);
+    } else if (first) {
         buf_append_text(out, "see the first lines");
+    }
     if (total[VERDICT_BY_MAPPING])
         buf_append_text(out, "  (drover replay --rewrite writes again what is stale by mapping)");
 }
