@@ -116,7 +116,7 @@ async function serve(store, request, response) {
   return answer(response, 204);
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
   const { values } = parseArgs({
     options: { data: { type: 'string', default: 'data' }, port: { type: 'string', default: '8080' } },
   });

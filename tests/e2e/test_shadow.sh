@@ -17,6 +17,7 @@ start_shadow() {
   PIDS+=("$SHADOW")
 }
 child() { pgrep -P "$SHADOW" -f "drover $1" | shuf -n 1 --random-source=<(yes "$RANDOM"); }
+have_ended() { ! kill -0 $PARTS 2> /dev/null; }
 commits() { [ "$(committed 2> /dev/null || echo 0)" -gt "$COMMITTED" ]; }
 full_pass() { drover verify --json --show-values --samples 100000 > "$WORK/report.json" 2> "$WORK/verify.log"; }
 
@@ -27,7 +28,12 @@ happen() {
   case $1 in
     follower) kill -KILL "$(child produce)" ;;
     worker) kill -KILL "$(child work)" ;;
-    shadow) kill -KILL "$SHADOW"; wait "$SHADOW" 2> /dev/null || true; start_shadow ;;
+    shadow) # its parts end in order by themselves
+      PARTS=$(pgrep -P "$SHADOW")
+      kill -KILL "$SHADOW"
+      wait "$SHADOW" 2> /dev/null || true
+      wait_until 60 have_ended
+      start_shadow ;;
     postgres) ./dev stack restart postgres >> "$WORK/restart.log" 2>&1 ;;
     redis_emptied) redis FLUSHALL > "$WORK/flush.log" ;;
     redis_killed) kill_redis; start_redis ;;
