@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/io/answer.h"
+#include "common/io/clock.h"
 #include "common/io/kafka/kafka_bus.h"
 #include "common/io/kafka/kafka_topics.h"
 #include "common/io/report_folder.h"

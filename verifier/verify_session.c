@@ -213,18 +213,10 @@ enum outcome verify_session_open(const struct settings *settings,
                                  const struct verify_options *options,
                                  struct verify_session **session, struct error *err)
 {
-    static session_step *const STEPS[] = {check_memory,
-                                          take_scope,
-                                          try_report_folder,
-                                          verify_run_take_mask_key,
-                                          name_topics,
-                                          take_mappings,
-                                          wait_for_store,
-                                          open_store,
-                                          take_facts,
-                                          take_ranges,
-                                          take_checkpoints,
-                                          NULL};
+    static session_step *const STEPS[] = {
+        check_memory, take_scope,    try_report_folder, verify_run_take_mask_key,
+        name_topics,  take_mappings, wait_for_store,    open_store,
+        take_facts,   take_ranges,   take_checkpoints,  NULL};
     struct verify_session *made = mem_zeroed(1, sizeof *made);
     made->opened_ms = clock_monotonic_ms();
     init_run(&made->run, settings, options);

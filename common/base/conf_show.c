@@ -340,7 +340,7 @@ static void append_rows(const struct showing *showing, const struct conf_rows *r
             buf_append_format(showing->out, "%s %s: ", k ? " " : "-", row->keys[k]);
             append_cell(showing->out, &row->values[k]);
             if (k == 0)
-                append_origin(showing, CONF_FROM_FILE, row->place);
+                append_origin(showing, &(struct conf_entry){CONF_FROM_FILE, row->place});
             else
                 buf_append_char(showing->out, '\n');
         }

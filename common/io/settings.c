@@ -775,6 +775,7 @@ enum outcome settings_complete(struct conf *conf, struct error *err)
         outcome = name_topics(conf, err);
     if (outcome == OUT_OK)
         outcome = complete_alerts(conf, err);
+    if (outcome == OUT_OK)
         outcome = read_compare(conf, err);
     return outcome;
 }

@@ -103,7 +103,7 @@ for needed in chromium node; do
   command -v "$needed" > /dev/null || { say "not seen in a browser: no $needed here (apt-get install chromium nodejs)"; exit 0; }
 done
 export XDG_CONFIG_HOME=$WORK/xdg XDG_CACHE_HOME=$WORK/xdg
-see() { # PAGE COUNTS FIGURES: what a browser makes of the folder $WORK/PAGE; COUNTS of report.json are the parts of its bar
+see() { # PAGE COUNTS PLOTS: what a browser makes of the folder $WORK/PAGE; COUNTS of report.json are the parts of its bar
   say "$1 in a browser"
   mkdir -p "$PICTURES/$1"
   timeout 120 node tests/e2e/report_browser.mjs "$WORK/$1/report.html" "$PICTURES/$1" "$WORK/profile-$1" > "$WORK/seen.json" 2> "$WORK/node.log" ||
@@ -114,7 +114,7 @@ see() { # PAGE COUNTS FIGURES: what a browser makes of the folder $WORK/PAGE; CO
   equal "the style is applied" "$(jq -r .styled "$WORK/seen.json")" "25.6px"
   equal "parts of the bar" "$(jq .bar "$WORK/seen.json")" "$(jq "[$2[] | select(. > 0)] | length" "$WORK/$1/report.json")"
   equal "wider than the window" "$(jq -c '[.wide, .narrow_wide]' "$WORK/seen.json")" "[false,false]"
-  equal "plots, each with a line to be seen" "$(jq -c '[.plots[] | select(.length > 100 and .height > 50)] | length' "$WORK/seen.json")" "$3"
+  equal "plots" "$(jq '[.plots[] | select(.height > 50 and .length > 0)] | length' "$WORK/seen.json")" "$3"
   equal "dark is another one" "$(jq '.light[0] != .dark[0] and .light[1] != .dark[1]' "$WORK/seen.json")" true
   jq -r .text "$WORK/seen.json" > "$WORK/text.txt"
   has "$WORK/text.txt" "What was not compared"
@@ -125,7 +125,7 @@ see() { # PAGE COUNTS FIGURES: what a browser makes of the folder $WORK/PAGE; CO
 }
 cp -r "$WORK/values/latest/" "$WORK/shown"
 for page in match masked shown; do
-  see $page .counts 0
+  see $page .counts "$(jq 'if (.flow.records // [] | length) < 3 then 0 elif ([.flow.lag[]? // 0] | max) > 0 then 2 else 1 end' "$WORK/$page/report.json")"
   has "$WORK/text.txt" "Reconciliation"
 done
 

@@ -122,7 +122,7 @@ START_TEST(test_one_point_is_a_dot)
     values[0] = 42;
     ck_assert_ptr_nonnull(strstr(show(), "d=\"M500.0 "));
     ck_assert_ptr_nonnull(strstr(show(), "h.1\""));
-    ck_assert_ptr_nonnull(strstr(show(), "greatest 42"));
+    ck_assert_ptr_nonnull(strstr(show(), "highest 42"));
 }
 END_TEST
 

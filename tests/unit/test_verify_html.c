@@ -359,7 +359,7 @@ START_TEST(throughput_and_lag_are_shown_when_there_is_enough_of_them)
         time_buckets_add(&report.flow, 1700000000000 + i * 1000, (uint64_t)i * 10, -1);
     check_page();
     ck_assert(shows("id=\"plot-throughput\""));
-    ck_assert(shows("greatest 190 at 22:13:39, last 190."));
+    ck_assert(shows("highest 190&#160;at 22:13:39, last 190."));
     ck_assert(shows("id=\"plot-lag\"")); /* of one point */
 }
 END_TEST

@@ -38,15 +38,15 @@ static int64_t span_of(const struct plot *plot)
 static void append_series_words(struct buf *words, const struct plot *plot,
                                 const struct plot_series *series)
 {
-    size_t least = SIZE_MAX, greatest = SIZE_MAX, last = SIZE_MAX;
+    size_t min = SIZE_MAX, max = SIZE_MAX, last = SIZE_MAX;
     for (size_t i = 0; i < plot->count; i++) {
         double value = series->values[i];
         if (!isfinite(value))
             continue;
-        if (last == SIZE_MAX || value < series->values[least])
-            least = i;
-        if (last == SIZE_MAX || value > series->values[greatest])
-            greatest = i;
+        if (last == SIZE_MAX || value < series->values[min])
+            min = i;
+        if (last == SIZE_MAX || value > series->values[max])
+            max = i;
         last = i;
     }
     buf_append_format(words, "%s: ", series->name);
@@ -54,12 +54,12 @@ static void append_series_words(struct buf *words, const struct plot *plot,
         buf_append_text(words, "not known. ");
         return;
     }
-    buf_append_text(words, "least ");
-    plot_append_value(words, plot->unit, series->values[least]);
-    buf_append_text(words, ", greatest ");
-    plot_append_value(words, plot->unit, series->values[greatest]);
+    buf_append_text(words, "lowest ");
+    plot_append_value(words, plot->unit, series->values[min]);
+    buf_append_text(words, ", highest ");
+    plot_append_value(words, plot->unit, series->values[max]);
     buf_append_text(words, " at ");
-    plot_append_time(words, plot->times[greatest], span_of(plot));
+    plot_append_time(words, plot->times[max], span_of(plot));
     buf_append_text(words, ", last ");
     plot_append_value(words, plot->unit, series->values[last]);
     buf_append_text(words, ". ");

@@ -14,7 +14,7 @@
  *          14:02   14:12
  *
  * A value that is not known (NaN, infinite) is a gap, and so is a time without points of more than
- * gap_ms. More points than there are columns are thinned: of each column the least and the greatest
+ * gap_ms. More points than there are columns are thinned: of each column the lowest and the highest
  * stay, so that no peak is lost.
  */
 

@@ -18,7 +18,7 @@ struct column {
     int number;
     bool used;
     bool broken; /* a gap lies in it: the line ends behind it */
-    struct point least, greatest;
+    struct point min, max;
 };
 
 /* A point alone is a dot: a line of no length, whose ends are round. */
@@ -41,10 +41,10 @@ static void flush_column(struct path *path, struct column *column)
 {
     if (!column->used)
         return;
-    bool upwards = column->least.at <= column->greatest.at;
-    draw(path, upwards ? &column->least : &column->greatest);
-    if (column->least.at != column->greatest.at)
-        draw(path, upwards ? &column->greatest : &column->least);
+    bool upwards = column->min.at <= column->max.at;
+    draw(path, upwards ? &column->min : &column->max);
+    if (column->min.at != column->max.at)
+        draw(path, upwards ? &column->max : &column->min);
     if (column->broken)
         lift(path);
     column->used = column->broken = false;
@@ -62,13 +62,13 @@ static void take(struct path *path, struct column *column, const struct point *p
     if (!column->used) {
         column->used = true;
         column->number = number;
-        column->least = column->greatest = *point;
+        column->min = column->max = *point;
         return;
     }
-    if (point->y > column->least.y) /* downwards */
-        column->least = *point;
-    if (point->y < column->greatest.y)
-        column->greatest = *point;
+    if (point->y > column->min.y) /* downwards */
+        column->min = *point;
+    if (point->y < column->max.y)
+        column->max = *point;
 }
 
 static void take_gap(struct path *path, struct column *column)

@@ -9,16 +9,16 @@
 
 enum { LINES_MAX = 4, DECADES_MAX = 12 };
 
-#define GREATEST 1e300 /* what is above is drawn as that: a round number above it exists */
+#define VALUE_MAX 1e300 /* what is above is drawn as that: a round number above it exists */
 
-static void widen(double value, double *least, double *greatest)
+static void widen(double value, double *min, double *max)
 {
     if (!isfinite(value) || value <= 0)
         return;
-    if (value < *least)
-        *least = value;
-    if (value > *greatest)
-        *greatest = value > GREATEST ? GREATEST : value;
+    if (value < *min)
+        *min = value;
+    if (value > *max)
+        *max = value > VALUE_MAX ? VALUE_MAX : value;
 }
 
 /* 1, 2 or 5 times a power of ten, at least `value`. */
@@ -29,19 +29,19 @@ static double round_up(double value)
     return (first <= 1 ? 1 : first <= 2 ? 2 : first <= 5 ? 5 : 10) * power;
 }
 
-static void scale_even(struct plot_scale *scale, double greatest)
+static void scale_even(struct plot_scale *scale, double max)
 {
     bool whole = scale->unit == PLOT_COUNT;
-    scale->step = greatest > 0 ? round_up(greatest / LINES_MAX) : 1;
+    scale->step = max > 0 ? round_up(max / LINES_MAX) : 1;
     if (whole && scale->step < 1)
         scale->step = 1;
-    scale->lines = greatest > 0 ? (int)ceil(greatest / scale->step - 1e-9) : 1;
+    scale->lines = max > 0 ? (int)ceil(max / scale->step - 1e-9) : 1;
 }
 
-static void scale_by_tens(struct plot_scale *scale, double least, double greatest)
+static void scale_by_tens(struct plot_scale *scale, double min, double max)
 {
-    double high = ceil(log10(greatest) - 1e-9);
-    scale->low = floor(log10(least) + 1e-9);
+    double high = ceil(log10(max) - 1e-9);
+    scale->low = floor(log10(min) + 1e-9);
     if (scale->low < high - DECADES_MAX)
         scale->low = high - DECADES_MAX;
     scale->step = ceil((high - scale->low) / (LINES_MAX - 1));
@@ -52,17 +52,17 @@ static void scale_by_tens(struct plot_scale *scale, double least, double greates
 
 struct plot_scale plot_scale_of(const struct plot *plot)
 {
-    double least = INFINITY, greatest = 0;
+    double min = INFINITY, max = 0;
     struct plot_scale scale = {.unit = plot->unit};
     for (size_t s = 0; s < plot->series_count; s++)
         for (size_t i = 0; i < plot->count; i++)
-            widen(plot->series[s].values[i], &least, &greatest);
-    widen(plot->limit, &least, &greatest);
-    scale.logarithmic = plot->logarithmic && greatest > 0;
+            widen(plot->series[s].values[i], &min, &max);
+    widen(plot->limit, &min, &max);
+    scale.logarithmic = plot->logarithmic && max > 0;
     if (scale.logarithmic)
-        scale_by_tens(&scale, least, greatest);
+        scale_by_tens(&scale, min, max);
     else
-        scale_even(&scale, greatest);
+        scale_even(&scale, max);
     return scale;
 }
 
@@ -128,8 +128,8 @@ void plot_append_value(struct buf *out, enum plot_unit unit, double value)
 {
     if (!(value > 0))
         value = 0;
-    if (value > GREATEST)
-        value = GREATEST;
+    if (value > VALUE_MAX)
+        value = VALUE_MAX;
     switch (unit) {
     case PLOT_SHARE:
         if (value > 1e6)

@@ -1,8 +1,8 @@
 #ifndef DROVER_POLICY_PLOT_SCALE_H
 #define DROVER_POLICY_PLOT_SCALE_H
 
-/* The upright axis of a plot: from zero to a round number above the greatest value, or by powers of
- * ten, where zero is a line below the least of them. And numbers and times as labels. */
+/* The upright axis of a plot: from zero to a round number above the highest value, or by powers of
+ * ten, where zero is a line below the lowest of them. And numbers and times as labels. */
 
 #include "common/policy/plot/plot.h"
 

@@ -14,7 +14,7 @@ static void append_plots(const struct verify_html *page)
 {
     const struct time_buckets *flow = &page->report->flow;
     int64_t times[TIME_BUCKETS_MAX];
-    double rates[TIME_BUCKETS_MAX], lags[TIME_BUCKETS_MAX];
+    double rates[TIME_BUCKETS_MAX], lags[TIME_BUCKETS_MAX], max_lag = 0;
     const struct plot_series rate = {"records committed a second", rates};
     const struct plot_series lag = {"messages behind, of the partition most behind", lags};
     struct plot plot = {.id = "plot-throughput",
@@ -28,13 +28,18 @@ static void append_plots(const struct verify_html *page)
         times[i] = time_buckets_begin(flow, i);
         rates[i] = (double)flow->items[i].count * 1000 / (double)flow->width_ms;
         lags[i] = flow->items[i].level < 0 ? NAN : (double)flow->items[i].level;
+        if (lags[i] > max_lag)
+            max_lag = lags[i];
     }
     plot_append(&plot, page->out);
     plot.id = "plot-lag";
     plot.title = "Lag";
     plot.unit = PLOT_COUNT;
     plot.series = &lag;
-    plot_append(&plot, page->out);
+    if (max_lag > 0)
+        plot_append(&plot, page->out);
+    else
+        buf_append_text(page->out, "<p>Lag: at none of these commits was a message waiting.</p>\n");
 }
 
 static void append_words(const struct verify_html *page)

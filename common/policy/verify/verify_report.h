@@ -114,8 +114,8 @@ struct verify_report {
     struct verify_side_checks side_checks;
     const struct readings *readings; /* what producers told of their sources; NULL: nothing */
     struct time_buckets
-        flow;    /* records that the workers' receipts tell of when they were committed;
-                    level: messages that a worker was behind its partition's end */
+        flow; /* records that the workers' receipts tell of when they were committed;
+                 level: messages that a worker was behind its partition's end */
     const struct verify_reads *reads; /* of both stores, compared; NULL: they were not */
     bool broken; /* something kept the run from being whole; said in a warning */
     const char *warnings[VERIFY_WARNINGS_MAX];
