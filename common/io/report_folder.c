@@ -85,7 +85,7 @@ enum outcome report_folder_write(const struct report_place *place, struct bytes 
     *path = NULL;
     if (!place->folder || !place->folder[0])
         return OUT_OK;
-    char *name = mem_format("%s-%s", place->migration, place->run);
+    char *name = mem_format("%.*s-%s", REPORT_MIGRATION_MAX, place->migration, place->run);
     char *folder = mem_format("%s/%s", place->folder, name);
     enum outcome outcome = report_files_write(folder, json, html, path, err);
     if (outcome == OUT_OK)

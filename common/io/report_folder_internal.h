@@ -8,6 +8,9 @@
 #define REPORT_JSON "report.json"
 #define REPORT_HTML "report.html"
 #define REPORT_LATEST "latest"
+/* Of a migration's name, in that of a folder: with the run it stays below the 255 bytes of a name.
+ */
+#define REPORT_MIGRATION_MAX 200
 
 /* report_files.c */
 enum outcome report_files_refuse(const char *path, const char *cause, struct error *err);

@@ -48,7 +48,7 @@ static bool is_run(const char *name)
 
 static bool is_report_of(const char *name, const char *migration)
 {
-    size_t size = strlen(migration);
+    size_t size = strnlen(migration, REPORT_MIGRATION_MAX);
     return strncmp(name, migration, size) == 0 && name[size] == '-' && is_run(name + size + 1);
 }
 
