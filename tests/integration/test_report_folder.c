@@ -20,6 +20,8 @@
 #include "common/base/mem.h"
 #include "common/io/files.h"
 #include "tests/support/suite.h"
+#include "verifier/follow_save.h"
+#include "verifier/verify_facts.h"
 
 static char folder[64];
 
@@ -235,6 +237,39 @@ START_TEST(test_a_long_name_of_a_migration)
 }
 END_TEST
 
+/* While it goes on, and at its end: one report, with its facts. */
+START_TEST(test_a_verification_that_follows)
+{
+    static struct settings settings;
+    static struct follow_report report;
+    static struct verify_facts texts;
+    struct mapping_set mappings = {0};
+    struct error err = {0};
+    char *path;
+    settings = (struct settings){
+        .report_dir = folder, .migration = "shop", .storage = STORE_MEMORY, .report_keep = 20};
+    report = (struct follow_report){
+        .migration = "shop", .topic = "t", .group = "g", .id = "1", .share = 1};
+    report.windows[FOLLOW_TOTAL].counts[VERDICT_MATCH] = 7;
+    verify_facts_take(&texts, &settings, &mappings, NULL, &report.facts);
+    ck_assert_int_eq(follow_save(&settings, &report, &path, &err), OUT_OK);
+    free(path);
+    struct buf before, after;
+    ck_assert_int_eq(files_read(at("latest/report.json"), 1u << 20, &before, &err), OUT_OK);
+    ck_assert_ptr_nonnull(strstr(buf_text(&before), "\"ended\":null"));
+    ck_assert_ptr_nonnull(strstr(buf_text(&before), "\"exit_code\":null"));
+    report.facts.ended_ms = report.facts.began_ms;
+    ck_assert_int_eq(follow_save(&settings, &report, &path, &err), OUT_OK);
+    ck_assert_ptr_nonnull(strstr(path, texts.run));
+    free(path);
+    ck_assert_int_eq(files_read(at("latest/report.json"), 1u << 20, &after, &err), OUT_OK);
+    ck_assert_ptr_nonnull(strstr(buf_text(&after), "\"exit_code\":0"));
+    ck_assert_int_eq(count_entries(), 2);
+    buf_free(&before);
+    buf_free(&after);
+}
+END_TEST
+
 /* A link to nowhere: its report was removed by hand. */
 START_TEST(test_a_dangling_latest_is_replaced)
 {
@@ -293,6 +328,7 @@ static Suite *report_folder_suite(void)
     tcase_add_test(tcase, test_the_new_one_stays_whatever_its_time);
     tcase_add_test(tcase, test_what_is_not_its_own_stays);
     tcase_add_test(tcase, test_somebody_elses_latest_is_told_before_and_stays);
+    tcase_add_test(tcase, test_a_verification_that_follows);
     tcase_add_test(tcase, test_a_long_name_of_a_migration);
     tcase_add_test(tcase, test_a_dangling_latest_is_replaced);
     tcase_add_test(tcase, test_without_links_latest_is_a_copy);
