@@ -1,5 +1,8 @@
 #include "verifier/actual.h"
 
+#include <unistd.h>
+
+#include "common/io/clock.h"
 #include "common/io/postgres/pg_store_reader.h"
 #include "common/model/json/json.h"
 #include "common/policy/verify/diff_content.h"
@@ -49,12 +52,28 @@ static bool is_pending_one(const struct verify_run *run, const struct diff_entry
     return false;
 }
 
+#define PACE_ROWS 64 /* between two looks at the clock */
+
+/* No more rows than verify.rows_per_second: rests when it is ahead. */
+static void keep_pace(struct verify_run *run)
+{
+    uint64_t limit = run->settings->rows_per_second;
+    if (limit == 0 || run->options.read_once || ++run->paced_rows % PACE_ROWS)
+        return;
+    uint64_t now_ms = clock_monotonic_ms();
+    run->paced_from_ms = run->paced_from_ms ? run->paced_from_ms : now_ms;
+    uint64_t due_ms = run->paced_from_ms + run->paced_rows * 1000 / limit;
+    if (due_ms > now_ms)
+        usleep((useconds_t)(due_ms - now_ms) * 1000);
+}
+
 /* Counts the row; of a store that keeps no texts every one is in the scope. */
 static bool see_row(struct verify_run *run, const struct mapping *mapping, struct bytes tenant)
 {
     const struct record record = {.tenant = tenant, .entity = bytes_text(mapping->entity)};
     bool in_scope = !tenant.size || scope_has(&run->scope, &record);
     verify_progress_step(&run->progress);
+    keep_pace(run);
     run->report.rows += in_scope && run->pass == 0;
     return in_scope;
 }

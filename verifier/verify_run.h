@@ -113,7 +113,8 @@ struct verify_run {
     struct verify_report report;
     struct verify_facts facts; /* texts of report.facts */
     struct verify_progress progress;
-    uint64_t held_ms; /* of options.hold, in which nothing was done */
+    uint64_t held_ms;                   /* of options.hold, in which nothing was done */
+    uint64_t paced_rows, paced_from_ms; /* actual.c's: verify.rows_per_second */
 };
 
 /* What comparing one record with one row needs: the report with a mask key of its own, and memory.

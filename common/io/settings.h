@@ -148,6 +148,8 @@ struct settings {
     bool verify_follow;      /* goes on with what the workers commit */
     const char *verify_id;   /* names this one among several; NULL: the host's name */
     uint64_t follow_backlog; /* messages behind, above which a share is compared */
+    uint64_t full_every_ms;  /* between two verifications of everything; 0: none */
+    uint64_t rows_per_second; /* read of the store; 0: no limit */
     uint64_t suspect_ms;     /* what is wrong is looked at again for so long */
     uint64_t
         follow_cells; /* follow: rows of counts by minute in the book (verifier/follow/book.h) */

@@ -27,7 +27,7 @@ END_TEST
 START_TEST(shares_are_of_keys_and_lie_in_each_other)
 {
     size_t chosen = 0;
-    const struct share small = {.halvings = 3}, great = {.halvings = 2};
+    const struct share small = {.steps = 3}, great = {.steps = 2};
     for (int i = 0; i < 40000; i++) {
         char key[32];
         int size = snprintf(key, sizeof key, "tenant/entity/%d", i);
@@ -98,14 +98,15 @@ START_TEST(a_suspect_counts_at_two_later_cuts_and_after_a_while)
     ck_assert_uint_eq(suspects_next_ms(&suspects), 11000);
     ck_assert(!suspects_is_due(kept, 10999));
     ck_assert(suspects_is_due(kept, 11000));
-    ck_assert(!suspects_look(&suspects, kept, VERDICT_STALE, 11000));
-    ck_assert(!suspects_look(&suspects, kept, VERDICT_STALE, 12000)); /* two, but too early */
-    ck_assert(suspects_look(&suspects, kept, VERDICT_STALE, 13000));
+    ck_assert(!suspects_recheck(&suspects, kept, VERDICT_STALE, 11000));
+    ck_assert(!suspects_recheck(&suspects, kept, VERDICT_STALE, 12000)); /* two, but too early */
+    ck_assert(suspects_recheck(&suspects, kept, VERDICT_STALE, 13000));
     ck_assert_int_eq(kept->verdict, VERDICT_STALE);
     free(suspects_take(&suspects, 0));
     suspect = suspect_of(2, 0);
     ck_assert(suspects_add(&suspects, &suspect, 10000));
-    ck_assert(!suspects_look(&suspects, &suspects.items[0], VERDICT_STALE, 60000)); /* one only */
+    ck_assert(
+        !suspects_recheck(&suspects, &suspects.items[0], VERDICT_STALE, 60000)); /* one only */
     suspects_free(&suspects);
 }
 END_TEST

@@ -106,15 +106,15 @@ void due_doubt(struct due *due)
 int64_t due_end(const struct due *due, int64_t from, int64_t checkpoint, uint64_t max)
 {
     int64_t end = from;
-    int64_t most = max < INT64_MAX / 2 ? from + (int64_t)max : INT64_MAX;
-    for (size_t i = 0; i < due->count && end < most; i++) {
+    int64_t limit = max < INT64_MAX / 2 ? from + (int64_t)max : INT64_MAX;
+    for (size_t i = 0; i < due->count && end < limit; i++) {
         const struct due_range *range = &due->ranges[due->first + i];
         if (range->unheard || range->next > checkpoint)
             break;
         if (range->next > end)
             end = range->next;
     }
-    return end < most ? end : most;
+    return end < limit ? end : limit;
 }
 
 const struct due_range *due_find(const struct due *due, int64_t offset)

@@ -3,7 +3,7 @@
 
 /*
  * What receipts have told of one partition of the source, and what of it is to be looked at now.
- * Receipts are hints: which offsets are worth a look, and which of them are dead letters, are in
+ * Receipts are hints: which offsets are worth a lookup, and which of them are dead letters, are in
  * conflict, or wait. Offsets that no receipt tells of although a later one is there are a gap: they
  * are looked at too, but what is not right there was never explained, so nobody judges it. Pure.
  *

@@ -18,8 +18,9 @@
 #include "common/io/stop.h"
 #include "common/io/stores.h"
 #include "common/policy/outage.h"
-#include "verifier/follow/cut.h"
+#include "verifier/follow/follow_step.h"
 #include "verifier/follow/follow_view.h"
+#include "verifier/follow/full_pass.h"
 #include "verifier/follow/standing.h"
 #include "verifier/follow/start.h"
 
@@ -37,11 +38,12 @@ struct follow {
     uv_timer_t timer;
     struct bus *bus;
     struct receipt_intake intake;
-    struct look *look;
+    struct row_lookup *lookup;
     struct notes notes;
     struct suspects suspects;
-    struct cut cut;
+    struct follow_step step;
     struct standing *standing;
+    struct full_pass *full;
     struct outages outages;
     uint64_t retry_ms, step_ms, line_ms; /* not before */
     bool failed;
@@ -119,11 +121,11 @@ static enum outcome ask(struct follow *follow, struct beginning *beginning, stru
         outcome = bus_ranges(follow->bus, intake->topic, VERIFY_BUS_MS, &beginning->results,
                              &beginning->result_count, err);
     if (outcome == OUT_OK)
-        outcome = bus_ranges(follow->bus, follow->look->run.topics[TOPIC_SOURCE], VERIFY_BUS_MS,
+        outcome = bus_ranges(follow->bus, follow->lookup->run.topics[TOPIC_SOURCE], VERIFY_BUS_MS,
                              &beginning->source, &beginning->source_count, err);
     if (outcome == OUT_OK)
-        outcome = look_begin(follow->look, err);
-    look_end(follow->look);
+        outcome = row_lookup_begin(follow->lookup, err);
+    row_lookup_end(follow->lookup);
     return outcome;
 }
 
@@ -142,7 +144,7 @@ static enum outcome place(struct follow *follow, const struct beginning *beginni
         .results_low = beginning->results[number].from,
         .results_end = beginning->results[number].to,
         .source_low = beginning->source[number].from,
-        .checkpoint = look_checkpoint(follow->look, number),
+        .checkpoint = row_lookup_checkpoint(follow->lookup, number),
     };
     const struct start_place chosen = start_choose(&start);
     due_free(due);
@@ -194,7 +196,8 @@ static struct follow_numbers numbers_of(const struct follow *follow)
     struct follow_numbers numbers = {.rolling = book_rolling(follow->notes.book),
                                      .backlog = receipt_intake_backlog(&follow->intake),
                                      .suspects = follow->suspects.count,
-                                     .share = share_of(&follow->cut.share),
+                                     .share = share_of(&follow->step.share),
+                                     .full = follow->full ? full_pass_last(follow->full) : NULL,
                                      .outages = &follow->outages};
     int64_t oldest_ms = receipt_intake_oldest_ms(&follow->intake), now_ms = clock_unix_ms();
     numbers.behind_ms = oldest_ms >= 0 && now_ms > oldest_ms ? (uint64_t)(now_ms - oldest_ms) : 0;
@@ -235,25 +238,25 @@ static enum outcome skip_gone(struct follow *follow, struct error *err)
 {
     struct bus_range *ranges = NULL;
     size_t count = 0;
-    enum outcome outcome = bus_ranges(follow->bus, follow->look->run.topics[TOPIC_SOURCE],
+    enum outcome outcome = bus_ranges(follow->bus, follow->lookup->run.topics[TOPIC_SOURCE],
                                       VERIFY_BUS_MS, &ranges, &count, err);
     if (outcome == OUT_OK)
-        outcome = cut_skip_gone(&follow->cut, ranges, count, err);
+        outcome = follow_step_skip_gone(&follow->step, ranges, count, err);
     free(ranges);
     return outcome;
 }
 
-static void step(struct follow *follow)
+static void take_step(struct follow *follow)
 {
     struct error err = {0};
     uint64_t now_ms = clock_monotonic_ms();
-    enum outcome outcome = cut_step(&follow->cut, now_ms, &err);
+    enum outcome outcome = follow_step_do(&follow->step, now_ms, &err);
     if (outcome != OUT_OK && err.code == ERR_KAFKA_OFFSET)
         outcome = skip_gone(follow, &err);
     take_outcome(follow, outcome, &err);
     uint64_t backlog = receipt_intake_backlog(&follow->intake);
-    share_step(&follow->cut.share, backlog, follow->settings->follow_backlog);
-    follow->step_ms = clock_monotonic_ms() + (backlog > LOOK_MESSAGES_MAX ? 0 : STEP_MS);
+    share_step(&follow->step.share, backlog, follow->settings->follow_backlog);
+    follow->step_ms = clock_monotonic_ms() + (backlog > LOOKUP_MESSAGES_MAX ? 0 : STEP_MS);
 }
 
 static void turn(struct follow *follow)
@@ -269,8 +272,16 @@ static void turn(struct follow *follow)
         return;
     if (intake->is_assigned && !intake->is_begun)
         begin_partitions(follow);
-    else if (now_ms >= follow->step_ms && cut_is_due(&follow->cut, now_ms))
-        step(follow);
+    else if (now_ms >= follow->step_ms && follow_step_is_due(&follow->step, now_ms))
+        take_step(follow);
+}
+
+static void turn_full_pass(struct follow *follow)
+{
+    struct error err = {0};
+    bool begins = follow->settings->full_every_ms > 0 && follow->intake.is_begun;
+    if (begins && full_pass_turn(follow->full, &err) != OUT_OK)
+        fail(follow, &err);
 }
 
 static void tell_sometimes(struct follow *follow)
@@ -290,13 +301,13 @@ static void tell_sometimes(struct follow *follow)
 static void finish(struct follow *follow)
 {
     uint64_t until_ms = clock_monotonic_ms() + END_MS;
-    follow->cut.is_ending = true;
+    follow->step.is_ending = true;
     while (!follow->failed && follow->suspects.count && clock_monotonic_ms() < until_ms &&
            !stop_is_overdue()) {
         uv_run(&follow->loop, UV_RUN_ONCE);
         uint64_t now_ms = clock_monotonic_ms();
         if (now_ms >= follow->retry_ms && suspects_next_ms(&follow->suspects) <= now_ms)
-            step(follow);
+            take_step(follow);
     }
 }
 
@@ -305,9 +316,11 @@ static void work(struct follow *follow)
     follow->line_ms = clock_monotonic_ms() + LINE_MS;
     while (!follow->failed && !stop_signal()) {
         turn(follow);
+        turn_full_pass(follow);
         tell_sometimes(follow);
         log_flush();
     }
+    full_pass_stop(follow->full);
     if (!follow->failed)
         finish(follow);
 }
@@ -343,7 +356,7 @@ static enum outcome open_parts(struct follow *follow, struct error *err)
     if (outcome == OUT_OK)
         outcome = count_partitions(follow, &count, err);
     if (outcome == OUT_OK)
-        outcome = look_open(settings, (size_t)count, &follow->look, err);
+        outcome = row_lookup_open(settings, (size_t)count, &follow->lookup, err);
     if (outcome == OUT_OK)
         outcome = notes_open(&follow->notes, settings, err);
     if (outcome == OUT_OK)
@@ -353,31 +366,35 @@ static enum outcome open_parts(struct follow *follow, struct error *err)
     suspects_init(&follow->suspects, settings->suspect_ms);
     follow->intake.on_revoked = on_revoked;
     follow->intake.owner = follow;
-    follow->cut = (struct cut){.settings = settings,
-                               .bus = follow->bus,
-                               .intake = &follow->intake,
-                               .look = follow->look,
-                               .suspects = &follow->suspects,
-                               .notes = &follow->notes};
-    cut_init(&follow->cut);
+    follow->step = (struct follow_step){.settings = settings,
+                                        .bus = follow->bus,
+                                        .intake = &follow->intake,
+                                        .lookup = follow->lookup,
+                                        .suspects = &follow->suspects,
+                                        .notes = &follow->notes};
+    follow_step_init(&follow->step);
     follow->standing = standing_open(settings, follow->bus, follow->notes.id);
-    return cut_restore(&follow->cut, err);
+    outcome = full_pass_open(settings, &follow->loop, &follow->notes, &follow->full, err);
+    return outcome == OUT_OK ? follow_step_restore(&follow->step, err) : outcome;
 }
 
 static void close_parts(struct follow *follow)
 {
     uint64_t until_ms = clock_monotonic_ms() + CLOSE_MS;
     receipt_intake_close(&follow->intake);
-    while (!follow->intake.is_closed && clock_monotonic_ms() < until_ms)
+    full_pass_stop(follow->full);
+    while ((!follow->intake.is_closed || full_pass_is_open(follow->full)) &&
+           clock_monotonic_ms() < until_ms)
         uv_run(&follow->loop, UV_RUN_ONCE);
     uv_close((uv_handle_t *)&follow->timer, NULL);
     uv_run(&follow->loop, UV_RUN_NOWAIT);
-    cut_free(&follow->cut);
+    follow_step_free(&follow->step);
     receipt_intake_free(&follow->intake);
     suspects_free(&follow->suspects);
     standing_close(follow->standing);
+    full_pass_free(follow->full);
     notes_close(&follow->notes);
-    look_close(follow->look);
+    row_lookup_close(follow->lookup);
     kafka_bus_free(follow->bus);
     uv_loop_close(&follow->loop);
 }
@@ -385,7 +402,8 @@ static void close_parts(struct follow *follow)
 static enum exit_code result_of(const struct follow *follow)
 {
     const struct follow_numbers numbers = numbers_of(follow);
-    bool is_match = follow_numbers_compared(&numbers) > 0 && follow_numbers_wrong(&numbers) == 0;
+    bool is_match = follow_numbers_compared(&numbers) > 0 && follow_numbers_wrong(&numbers) == 0 &&
+                    full_pass_last(follow->full)->problems == 0;
     return is_match ? EXIT_OK : EXIT_DISCREPANCY;
 }
 

@@ -8,8 +8,8 @@
  *
  *   receipt_intake.c  receipts, as a member of a group: followers share the partitions
  *   due.c        which offsets are to be looked at, and what is told of them
- *   cut.c        a step: messages, rows of one snapshot, verdicts, a page of the book
- *   look.c       the rows
+ *   follow_step.c        a step: messages, rows of one snapshot, verdicts, a page of the book
+ *   row_lookup.c       the rows
  *   suspects.c   what is looked at again
  *   share.c      which keys, when not all can be
  *

@@ -3,6 +3,8 @@
 
 #include <inttypes.h>
 
+#include "common/policy/totals.h"
+
 uint64_t follow_numbers_wrong(const struct follow_numbers *numbers)
 {
     return follow_report_wrong(numbers->rolling->total);
@@ -41,6 +43,9 @@ void follow_view_append_line(struct buf *out, const struct follow_numbers *numbe
         buf_append_format(out, " · %" PRIu64 " looked at again", numbers->suspects);
     if (numbers->share < 1)
         buf_append_format(out, " · %.4g %% of the keys", 100 * numbers->share);
+    if (numbers->full->began_ms >= 0)
+        buf_append_format(out, " · full pass: %" PRIu64 " problem%s", numbers->full->problems,
+                          numbers->full->problems == 1 ? "" : "s");
     for (int service = 0; service < OUTAGE_SERVICES; service++)
         if (numbers->outages->of[service].is_on)
             buf_append_format(out, " · %s is away", outage_title((enum outage_service)service));
@@ -72,6 +77,20 @@ static void append_windows(struct json_out *out, const struct rolling *rolling)
     json_out_end(out);
 }
 
+static void append_full_pass(struct json_out *out, const struct follow_full_pass *full)
+{
+    if (full->began_ms < 0) {
+        json_out_null(out, "full_pass");
+        return;
+    }
+    json_out_object(out, "full_pass");
+    json_out_time(out, "began", full->began_ms);
+    json_out_seconds(out, "duration_seconds", full->duration_ms);
+    json_out_count(out, "problems", full->problems);
+    json_out_bool(out, "failed", full->failure.size > 0);
+    json_out_end(out);
+}
+
 void follow_view_append_json(struct json_out *out, const struct follow_numbers *numbers)
 {
     const uint64_t *total = numbers->rolling->total;
@@ -83,7 +102,7 @@ void follow_view_append_json(struct json_out *out, const struct follow_numbers *
         if (!total[class])
             continue;
         json_out_object(out, NULL);
-        json_out_text(out, "verdict", verdict_name((enum verdict) class));
+        json_out_text(out, "verdict", TOTALS_VERIFY.classes[class].name);
         json_out_count(out, "count", total[class]);
         json_out_end(out);
     }
@@ -94,6 +113,7 @@ void follow_view_append_json(struct json_out *out, const struct follow_numbers *
     json_out_count(out, "suspects", numbers->suspects);
     json_out_real(out, "share", numbers->share, 6);
     json_out_count(out, "partitions", numbers->partitions);
+    append_full_pass(out, numbers->full);
     json_out_list(out, "outages");
     for (int service = 0; service < OUTAGE_SERVICES; service++)
         if (numbers->outages->of[service].is_on)

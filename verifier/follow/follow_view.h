@@ -12,7 +12,8 @@ struct follow_numbers {
     uint64_t backlog, suspects;
     uint64_t behind_ms; /* since when the oldest of the backlog is committed; 0: there is none */
     double share;
-    size_t partitions; /* ours */
+    size_t partitions;                   /* ours */
+    const struct follow_full_pass *full; /* the last one; began_ms negative: none */
     const struct outages *outages;
 };
 

@@ -59,7 +59,7 @@ MUST_USE enum outcome receipt_intake_begin(struct receipt_intake *intake, const 
                                            struct error *err);
 /* After due_done: goes on reading when there is room, and tells the group. */
 void receipt_intake_done(struct receipt_intake *intake);
-/* Offsets that wait for a look, of all partitions. */
+/* Offsets that wait for a lookup, of all partitions. */
 uint64_t receipt_intake_backlog(const struct receipt_intake *intake);
 /* When the oldest of them was committed, Unix time; -1: there are none. */
 int64_t receipt_intake_oldest_ms(const struct receipt_intake *intake);

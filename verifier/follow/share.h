@@ -12,13 +12,13 @@
 
 #include "common/base/bytes.h"
 
-#define SHARE_HALVINGS_MAX 8 /* 1/256 at least */
+#define SHARE_STEPS_MAX 8 /* 1/256 at least */
 
 struct share {
-    unsigned halvings;
+    unsigned steps;
 };
 
-/* Before a look; true: it is another one now. */
+/* Before a lookup; true: it is another one now. */
 bool share_step(struct share *share, uint64_t backlog, uint64_t backlog_max);
 /* 0 to 1. */
 double share_of(const struct share *share);

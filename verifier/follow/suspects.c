@@ -22,7 +22,7 @@ void suspects_free(struct suspects *suspects)
 
 static uint64_t step_ms(const struct suspects *suspects)
 {
-    uint64_t step = suspects->wait_ms / SUSPECT_LOOKS;
+    uint64_t step = suspects->wait_ms / SUSPECT_RECHECKS;
     return step < LOOK_MIN_MS ? LOOK_MIN_MS : step;
 }
 
@@ -56,13 +56,13 @@ uint64_t suspects_next_ms(const struct suspects *suspects)
     return next;
 }
 
-bool suspects_look(const struct suspects *suspects, struct suspect *suspect, enum verdict verdict,
-                   uint64_t now_ms)
+bool suspects_recheck(const struct suspects *suspects, struct suspect *suspect,
+                      enum verdict verdict, uint64_t now_ms)
 {
     suspect->verdict = verdict;
     suspect->looks++;
     suspect->next_ms = now_ms + step_ms(suspects);
-    return suspect->looks >= SUSPECT_LOOKS && now_ms - suspect->first_ms >= suspects->wait_ms;
+    return suspect->looks >= SUSPECT_RECHECKS && now_ms - suspect->first_ms >= suspects->wait_ms;
 }
 
 struct kept_message *suspects_take(struct suspects *suspects, size_t at)

@@ -17,15 +17,13 @@
 
 #define SUSPECTS_MAX 5000
 #define SUSPECTS_BYTES_MAX ((size_t)16 << 20)
-#define SUSPECT_LOOKS 3 /* the first one and two later cuts */
+#define SUSPECT_RECHECKS 3 /* the first one and two later cuts */
 
 struct suspect {
     struct kept_message *kept; /* its own */
     struct diff_key key;
     int64_t version;
     enum verdict verdict; /* of the last look */
-    bool in_redis;        /* the row is right, what Redis holds is not, or may not be there yet */
-    uint64_t cut;         /* in which it was looked at first */
     uint32_t looks;
     uint64_t first_ms, next_ms;
     int64_t explained_by; /* the row is newer: a message below this offset of its partition says so,
@@ -53,8 +51,8 @@ bool suspects_is_due(const struct suspect *suspect, uint64_t now_ms);
 /* Some are to be looked at by then; UINT64_MAX: there are none. */
 uint64_t suspects_next_ms(const struct suspects *suspects);
 /* One was looked at again and is still wrong. True: that counts by now. */
-bool suspects_look(const struct suspects *suspects, struct suspect *suspect, enum verdict verdict,
-                   uint64_t now_ms);
+bool suspects_recheck(const struct suspects *suspects, struct suspect *suspect,
+                      enum verdict verdict, uint64_t now_ms);
 /* Takes out items[at]; the last one stands there then. Its message is the caller's. */
 MUST_USE struct kept_message *suspects_take(struct suspects *suspects, size_t at);
 

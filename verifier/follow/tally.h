@@ -2,7 +2,7 @@
 #define DROVER_VERIFIER_FOLLOW_TALLY_H
 
 /* What one look has found, as counts by tenant, entity and operation, for the book. Pure. Names are
- * kept from look to look, up to TALLY_GROUPS_MAX; what is beyond them is counted as others. */
+ * kept from look to lookup, up to TALLY_GROUPS_MAX; what is beyond them is counted as others. */
 
 #include "common/policy/verify/diff_groups.h"
 #include "verifier/follow/book.h"

@@ -94,6 +94,16 @@ enum outcome pg_snapshot_checkpoints(struct pg_snapshot *snapshot, const char *g
                         group, topic, visit, owner, err);
 }
 
+enum outcome pg_snapshot_redis_checkpoints(struct pg_snapshot *snapshot, const char *group,
+                                           const char *topic, pg_place_visit *visit, void *owner,
+                                           struct error *err)
+{
+    return visit_places(snapshot,
+                        "SELECT partition, redis_next FROM drover.partition_progress"
+                        " WHERE \"group\" = $1::text AND topic = $2::text",
+                        group, topic, visit, owner, err);
+}
+
 static enum outcome has_table(struct pg_snapshot *snapshot, bool *exists, struct error *err)
 {
     PGresult *result = NULL;

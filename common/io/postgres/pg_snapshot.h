@@ -36,6 +36,10 @@ typedef bool pg_place_visit(void *owner, int64_t partition, int64_t offset);
 MUST_USE enum outcome pg_snapshot_checkpoints(struct pg_snapshot *snapshot, const char *group,
                                               const char *topic, pg_place_visit *visit, void *owner,
                                               struct error *err);
+/* Storage hybrid: the same of Redis, which follows. */
+MUST_USE enum outcome pg_snapshot_redis_checkpoints(struct pg_snapshot *snapshot, const char *group,
+                                                    const char *topic, pg_place_visit *visit,
+                                                    void *owner, struct error *err);
 MUST_USE enum outcome pg_snapshot_pending(struct pg_snapshot *snapshot, const char *group,
                                           const char *topic, pg_place_visit *visit, void *owner,
                                           struct error *err);

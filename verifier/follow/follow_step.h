@@ -1,5 +1,5 @@
-#ifndef DROVER_VERIFIER_FOLLOW_CUT_H
-#define DROVER_VERIFIER_FOLLOW_CUT_H
+#ifndef DROVER_VERIFIER_FOLLOW_FOLLOW_STEP_H
+#define DROVER_VERIFIER_FOLLOW_FOLLOW_STEP_H
 
 /*
  * One step of the follower: a snapshot, the messages that receipts told of and that it has passed,
@@ -12,17 +12,17 @@
  */
 
 #include "verifier/follow/receipt_intake.h"
-#include "verifier/follow/look.h"
+#include "verifier/follow/row_lookup.h"
 #include "verifier/follow/notes.h"
 #include "verifier/follow/share.h"
 #include "verifier/follow/suspects.h"
 #include "verifier/follow/tally.h"
 
-struct cut {
+struct follow_step {
     const struct settings *settings;
     struct bus *bus;
     struct receipt_intake *intake;
-    struct look *look;
+    struct row_lookup *lookup;
     struct suspects *suspects;
     struct notes *notes;
     struct share share;
@@ -43,16 +43,17 @@ struct cut {
     struct kept_message **gone; /* of those removed */
 };
 
-void cut_init(struct cut *cut);
-void cut_free(struct cut *cut);
+void follow_step_init(struct follow_step *step);
+void follow_step_free(struct follow_step *step);
 /* Whether there is anything to look at by now. */
-bool cut_is_due(const struct cut *cut, uint64_t now_ms);
+bool follow_step_is_due(const struct follow_step *step, uint64_t now_ms);
 /* OUT_RETRY: a server is away (err->code says which); anything else is for good. */
-MUST_USE enum outcome cut_step(struct cut *cut, uint64_t now_ms, struct error *err);
+MUST_USE enum outcome follow_step_do(struct follow_step *step, uint64_t now_ms, struct error *err);
 /* The suspects that the book holds, at the start. Fails as reading the source does, or the book. */
-MUST_USE enum outcome cut_restore(struct cut *cut, struct error *err);
+MUST_USE enum outcome follow_step_restore(struct follow_step *step, struct error *err);
 /* `ranges` of the source: what they no longer hold is not compared. Fails as the book does. */
-MUST_USE enum outcome cut_skip_gone(struct cut *cut, const struct bus_range *ranges, size_t count,
-                                    struct error *err);
+MUST_USE enum outcome follow_step_skip_gone(struct follow_step *step,
+                                            const struct bus_range *ranges, size_t count,
+                                            struct error *err);
 
 #endif

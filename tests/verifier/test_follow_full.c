@@ -1,0 +1,69 @@
+/* What a full pass found, from the document it ends with; when the next one begins. */
+#include <string.h>
+
+#include "tests/support/suite.h"
+#include "verifier/follow/full_result.h"
+
+static enum outcome take(const char *json, struct follow_full_pass *pass, struct error *err)
+{
+    return full_result_read(bytes_text(json), pass, err);
+}
+
+START_TEST(discrepancies_are_problems_and_what_is_known_is_none)
+{
+    struct error err;
+    struct follow_full_pass pass = {.problems = 99};
+    ck_assert(take("{\"kind\":\"verify\",\"counts\":{\"match\":10,\"missing\":2,\"different\":1,"
+                   "\"dead_lettered\":5,\"lagging\":7,\"rejected\":3},\"beside\":{\"extra\":1},"
+                   "\"redis\":{\"match\":4,\"stale\":2,\"expired\":9,\"emptied\":false},"
+                   "\"orphans\":[{\"entity\":\"a\",\"rows\":3}],\"exit_code\":5}",
+                   &pass, &err) == OUT_OK);
+    ck_assert_uint_eq(pass.counts[VERDICT_MATCH], 10);
+    ck_assert_uint_eq(pass.counts[VERDICT_DEAD], 5);
+    ck_assert_uint_eq(pass.counts[VERDICT_EXTRA], 1);
+    ck_assert_uint_eq(pass.problems, 2 + 1 + 1 + 2 + 3);
+}
+END_TEST
+
+START_TEST(what_is_no_result_is_refused)
+{
+    static const char *const NONE[] = {
+        "",
+        "{",
+        "[]",
+        "{\"kind\":\"work\",\"counts\":{}}",
+        "{\"kind\":\"verify\"}",
+        "{\"kind\":\"verify\",\"errors\":[{\"code\":\"DRV-P001\"}],\"exit_code\":4}"};
+    for (size_t i = 0; i < sizeof NONE / sizeof *NONE; i++) {
+        struct error err = {0};
+        struct follow_full_pass pass = {0};
+        ck_assert(take(NONE[i], &pass, &err) == OUT_REJECT);
+    }
+    struct error err = {0};
+    struct follow_full_pass pass = {0};
+    ck_assert(take(NONE[5], &pass, &err) == OUT_REJECT);
+    ck_assert_ptr_nonnull(strstr(err.text, "DRV-P001"));
+}
+END_TEST
+
+START_TEST(when_the_next_one_begins)
+{
+    ck_assert_int_eq(full_result_next_ms(-1, 1000, 5000), 5000);   /* none yet */
+    ck_assert_int_eq(full_result_next_ms(4500, 1000, 5000), 5500); /* after the last one */
+    ck_assert_int_eq(full_result_next_ms(9000, 1000, 5000), 5000); /* the clock was set back */
+    ck_assert_int_eq(full_result_next_ms(-1, 0, 5000), INT64_MAX); /* never */
+}
+END_TEST
+
+static Suite *full_suite(void)
+{
+    Suite *suite = suite_create("follow_full");
+    TCase *tcase = tcase_create("full");
+    tcase_add_test(tcase, discrepancies_are_problems_and_what_is_known_is_none);
+    tcase_add_test(tcase, what_is_no_result_is_refused);
+    tcase_add_test(tcase, when_the_next_one_begins);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
+
+SUITE_MAIN(full_suite)

@@ -1,0 +1,615 @@
+/* See the header. */
+#include "verifier/follow/follow_step.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "common/io/clock.h"
+#include "common/policy/verify/verify_mask.h"
+
+#define PAGE_ARENA_MAX ((size_t)4 << 20)
+#define SUSPECTS_A_STEP 1000
+#define SAMPLES_A_STEP 100
+
+void follow_step_init(struct follow_step *step)
+{
+    size_t count = step->intake->count;
+    tally_init(&step->tally);
+    arena_init(&step->arena, PAGE_ARENA_MAX);
+    step->spans = mem_zeroed(count, sizeof *step->spans);
+    step->reached = mem_zeroed(count, sizeof *step->reached);
+    step->clocks = mem_zeroed(count, sizeof *step->clocks);
+    step->settled = mem_zeroed(INTAKE_SETTLED_MAX, sizeof *step->settled);
+    step->samples = mem_zeroed(SAMPLES_A_STEP, sizeof *step->samples);
+    step->added = mem_zeroed(LOOKUP_ITEMS_MAX, sizeof *step->added);
+    step->removed = mem_zeroed(SUSPECTS_MAX, sizeof *step->removed);
+    step->gone = mem_zeroed(SUSPECTS_MAX, sizeof *step->gone);
+}
+
+static void reset(struct follow_step *step)
+{
+    for (size_t i = 0; i < step->removed_count; i++)
+        free(step->gone[i]);
+    tally_reset(&step->tally);
+    arena_reset(&step->arena);
+    step->sample_count = step->added_count = step->removed_count = step->settled_count = 0;
+}
+
+void follow_step_free(struct follow_step *step)
+{
+    reset(step);
+    tally_free(&step->tally);
+    arena_free(&step->arena);
+    free(step->spans);
+    free(step->reached);
+    free(step->clocks);
+    free(step->settled);
+    free(step->samples);
+    free(step->added);
+    free(step->removed);
+    free(step->gone);
+}
+
+bool follow_step_is_due(const struct follow_step *step, uint64_t now_ms)
+{
+    return receipt_intake_backlog(step->intake) > 0 || step->intake->settled_count > 0 ||
+           suspects_next_ms(step->suspects) <= now_ms;
+}
+
+static struct due *due_of(const struct follow_step *step, int32_t partition)
+{
+    return &step->intake->partitions[partition].due;
+}
+
+static bool is_ours(const struct follow_step *step, int32_t partition)
+{
+    return step->intake->partitions[partition].is_ours;
+}
+
+/* ---- what is to be read ------------------------------------------------------------------ */
+
+/* An even part for each partition that has something. */
+static bool plan_spans(struct follow_step *step)
+{
+    size_t with = 0;
+    bool any = false;
+    for (size_t i = 0; i < step->intake->count; i++)
+        with += is_ours(step, (int32_t)i) && due_backlog(due_of(step, (int32_t)i)) > 0;
+    for (size_t i = 0; i < step->intake->count; i++) {
+        struct bus_range *span = &step->spans[i];
+        *span = (struct bus_range){.partition = (int32_t)i};
+        step->reached[i] = -1;
+        if (!is_ours(step, (int32_t)i))
+            continue;
+        const struct due *due = due_of(step, (int32_t)i);
+        span->from = span->to = step->reached[i] = due->position;
+        if (due->position >= 0)
+            span->to = due_end(due, due->position, row_lookup_checkpoint(step->lookup, (int32_t)i),
+                               LOOKUP_MESSAGES_MAX / (with ? with : 1));
+        any = any || span->to > span->from;
+    }
+    return any;
+}
+
+/* ---- messages ---------------------------------------------------------------------------- */
+
+static enum verdict verdict_of_class(enum record_class the_class)
+{
+    return the_class == CLASS_DEAD       ? VERDICT_DEAD
+           : the_class == CLASS_CONFLICT ? VERDICT_CONFLICT
+           : the_class == CLASS_WAITING  ? VERDICT_WAITING
+                                         : VERDICT_UNDECIDED;
+}
+
+/* What is counted only: whose it is, as far as it can be read. */
+static void count_message(struct follow_step *step, const struct bus_message *message,
+                          unsigned class)
+{
+    struct record record = {0};
+    if (envelope_decode(&message->envelope, &record, NULL) != OUT_OK)
+        record = (struct record){.tenant = BYTES_LITERAL("(unreadable)"),
+                                 .entity = BYTES_LITERAL("(unreadable)")};
+    if (scope_has(&step->lookup->run.scope, &record))
+        tally_add(&step->tally, &record, class, 1);
+}
+
+static void take_message(struct follow_step *step, const struct bus_message *message)
+{
+    const struct due *due = due_of(step, message->partition);
+    const struct due_range *range = due_find(due, message->offset);
+    enum verdict told = verdict_of_class(due_class(due, message->offset));
+    step->reached[message->partition] = message->offset + 1;
+    if (told != VERDICT_UNDECIDED) {
+        count_message(step, message, told);
+    } else if (!share_has(&step->share, share_hash(message->envelope.key))) {
+        count_message(step, message, ROLLING_NOT_COMPARED);
+    } else {
+        struct lookup_item *item = row_lookup_add(step->lookup, message);
+        if (item)
+            item->is_gap = !range || range->is_gap;
+    }
+}
+
+typedef void take_each(struct follow_step *step, const struct bus_message *message);
+
+/* *ended: all of the ranges was read. */
+static enum outcome read_ranges(struct follow_step *step, const struct bus_range *ranges,
+                                take_each *take, bool *ended, struct error *err)
+{
+    struct bus_reader *reader = NULL;
+    const struct bus_message *message = NULL;
+    *ended = false;
+    enum outcome outcome =
+        bus_open_reader(step->bus, step->lookup->run.topics[TOPIC_SOURCE], ranges,
+                        step->intake->count, VERIFY_BUS_MS, &reader, err);
+    while (outcome == OUT_OK && !*ended && !row_lookup_is_full(step->lookup)) {
+        outcome = bus_reader_next(reader, VERIFY_BUS_MS, &message, err);
+        *ended = outcome == OUT_OK && !message;
+        if (outcome == OUT_OK && message)
+            take(step, message);
+    }
+    bus_reader_close(reader);
+    return outcome;
+}
+
+static enum outcome read_new(struct follow_step *step, struct error *err)
+{
+    bool ended = false;
+    enum outcome outcome = read_ranges(step, step->spans, take_message, &ended, err);
+    for (size_t i = 0; ended && i < step->intake->count; i++)
+        step->reached[i] = step->spans[i].to; /* what is left of it are no messages */
+    return outcome;
+}
+
+/* ---- those that waited ------------------------------------------------------------------- */
+
+static int compare_settled(const void *left, const void *right)
+{
+    const struct settled_item *a = left, *b = right;
+    return verify_run_compare_places(a->partition, a->offset, b->partition, b->offset);
+}
+
+static void take_settled(struct follow_step *step, const struct bus_message *message)
+{
+    const struct settled_item place = {message->partition, message->offset, CLASS_APPLIED};
+    const struct settled_item *found =
+        bsearch(&place, step->settled, step->settled_count, sizeof place, compare_settled);
+    if (!found)
+        return;
+    /* the partition's clock has gone on since */
+    struct version_clock *clock = &step->lookup->run.clocks[message->partition], now = *clock;
+    *clock = (struct version_clock){0};
+    if (found->the_class == CLASS_DEAD)
+        count_message(step, message, VERDICT_DEAD);
+    else
+        row_lookup_add(step->lookup, message);
+    *clock = now;
+}
+
+/* As many as fit one span a partition; they are all looked at, or none. */
+static enum outcome read_settled(struct follow_step *step, struct error *err)
+{
+    struct receipt_intake *intake = step->intake;
+    bool ended;
+    if (intake->settled_count == 0 || row_lookup_is_full(step->lookup))
+        return OUT_OK;
+    step->settled_count = intake->settled_count;
+    memcpy(step->settled, intake->settled, intake->settled_count * sizeof *step->settled);
+    qsort(step->settled, step->settled_count, sizeof *step->settled, compare_settled);
+    struct bus_range *ranges = mem_zeroed(intake->count, sizeof *ranges);
+    for (size_t i = 0; i < intake->count; i++)
+        ranges[i].partition = (int32_t)i;
+    for (size_t i = 0; i < step->settled_count; i++) {
+        struct bus_range *range = &ranges[step->settled[i].partition];
+        if (range->to == 0)
+            range->from = step->settled[i].offset;
+        range->to = step->settled[i].offset + 1;
+    }
+    enum outcome outcome = read_ranges(step, ranges, take_settled, &ended, err);
+    free(ranges);
+    return outcome;
+}
+
+/* ---- what comes of it -------------------------------------------------------------------- */
+
+/* Records of the range that no other one of it superseded were written with their versions, when
+ * the worker counts no more of them. */
+static void mark_sure(struct follow_step *step)
+{
+    const struct due_range *range = NULL;
+    bool is_sure = false;
+    for (size_t i = 0; i < step->lookup->count; i++) {
+        struct lookup_item *item = &step->lookup->items[i];
+        const struct kept_message *kept = item->kept;
+        if (item->is_suspect || !is_ours(step, kept->partition))
+            continue;
+        const struct due_range *its = due_find(due_of(step, kept->partition), kept->offset);
+        const struct bus_range *span = &step->spans[kept->partition];
+        if (its && its != range) {
+            bool is_whole = its->first >= span->from && its->next <= step->reached[kept->partition];
+            is_sure = is_whole && its->superseded >= 0 && step->share.steps == 0 &&
+                      row_lookup_superseded_within(step->lookup, kept->partition, its->first,
+                                                   its->next) == (uint64_t)its->superseded;
+            range = its;
+        }
+        item->is_sure = its && is_sure;
+    }
+}
+
+static struct bytes mask(struct follow_step *step, struct bytes value)
+{
+    struct buf text;
+    buf_init(&text, 4096);
+    if (value.size)
+        verify_mask_append(&text, &step->lookup->run.report, value);
+    struct bytes copy = arena_copy(&step->arena, buf_view(&text));
+    buf_free(&text);
+    return copy.data ? copy : (struct bytes){0};
+}
+
+static struct bytes name_origin(struct follow_step *step, const struct origin *origin)
+{
+    struct buf text;
+    buf_init(&text, 8192);
+    buf_append_bytes(&text, origin->uri);
+    if (origin->line)
+        buf_append_format(&text, ":%llu:%llu", (unsigned long long)origin->line,
+                          (unsigned long long)origin->column);
+    struct bytes copy = arena_copy(&step->arena, buf_view(&text));
+    buf_free(&text);
+    return copy.data ? copy : (struct bytes){0};
+}
+
+static void add_sample(struct follow_step *step, const struct lookup_item *item, uint32_t looks)
+{
+    const struct diff_fields *fields = &item->judged.fields;
+    if (step->sample_count == SAMPLES_A_STEP)
+        return;
+    struct follow_sample *sample = &step->samples[step->sample_count++];
+    *sample = (struct follow_sample){
+        .verdict = item->verdict,
+        .code = item->code,
+        .tenant = item->record.tenant,
+        .entity = item->record.entity,
+        .key_hash = verify_mask_hash_key(&step->lookup->run.report, &item->key),
+        .partition = item->kept->partition,
+        .offset = item->kept->offset,
+        .origin = name_origin(step, &item->record.origin),
+        .reason = item->judged.reason,
+        .has_versions = item->has_actual,
+        .source_version = item->entry.version,
+        .stored_version = item->actual_version,
+        .first_ms = clock_unix_ms(),
+        .last_ms = clock_unix_ms(),
+        .seen = looks,
+        .field_total = fields->total,
+    };
+    struct follow_sample_field *items = arena_array(&step->arena, fields->count, sizeof *items);
+    sample->fields = items;
+    for (size_t i = 0; items && i < fields->count; i++)
+        items[sample->field_count++] = (struct follow_sample_field){
+            fields->items[i].path, mask(step, fields->items[i].expected),
+            mask(step, fields->items[i].actual)};
+}
+
+static void count_item(struct follow_step *step, const struct lookup_item *item, unsigned class)
+{
+    tally_add(&step->tally, &item->record, class, 1);
+}
+
+static bool is_right(enum verdict verdict)
+{
+    return verdict == VERDICT_MATCH || verdict == VERDICT_TOLERANCE;
+}
+
+/* What is wrong for good: it counts, with a sample; where nobody told what became of the record it
+ * may be a dead letter, and nobody judges. */
+static void count_wrong(struct follow_step *step, const struct lookup_item *item, uint32_t looks)
+{
+    if (item->is_gap) {
+        count_item(step, item, ROLLING_NOT_COMPARED);
+        return;
+    }
+    count_item(step, item, item->verdict);
+    add_sample(step, item, looks);
+}
+
+/* Whether all messages that the snapshot can have come from were looked at. */
+static bool is_explained(const struct follow_step *step, int32_t partition, int64_t below)
+{
+    return !is_ours(step, partition) || due_of(step, partition)->position >= below ||
+           step->reached[partition] >= below;
+}
+
+static void add_suspect(struct follow_step *step, const struct lookup_item *item, uint64_t now_ms)
+{
+    struct kept_message *kept = item->kept;
+    struct bus_message message;
+    bool is_newer = item->verdict == VERDICT_TARGET_NEWER;
+    kept_message_view(kept, &message);
+    struct suspect suspect = {
+        .kept = kept_message_make(&message),
+        .key = item->key,
+        .version = item->entry.version,
+        .verdict = item->verdict,
+        .explained_by =
+            is_newer && !item->in_redis ? row_lookup_committed(step->lookup, kept->partition) : 0,
+        .is_sure = item->is_sure,
+        .is_gap = item->is_gap,
+        .share_hash = share_hash(kept->key),
+    };
+    suspect.kept->log_version = kept->log_version;
+    if (suspects_add(step->suspects, &suspect, now_ms)) {
+        if (!item->is_gap) /* after a restart nobody would know that it is one */
+            step->added[step->added_count++] =
+                (struct book_suspect){kept->partition, kept->offset, clock_unix_ms(), 1};
+        return;
+    }
+    free(suspect.kept);
+    count_item(step, item, is_newer ? VERDICT_OVERTAKEN : ROLLING_NOT_RECHECKED);
+}
+
+static void settle_new(struct follow_step *step, const struct lookup_item *item, uint64_t now_ms)
+{
+    const struct kept_message *kept = item->kept;
+    if (is_right(item->verdict) || item->verdict == VERDICT_SUPERSEDED ||
+        item->verdict == VERDICT_UNCHANGED) {
+        count_item(step, item, item->verdict);
+    } else if (item->verdict == VERDICT_UNUSABLE || item->verdict == VERDICT_CONFLICT) {
+        count_wrong(step, item, 1);
+    } else if (item->verdict == VERDICT_TARGET_NEWER && !item->is_sure && !item->in_redis &&
+               is_explained(step, kept->partition,
+                            row_lookup_committed(step->lookup, kept->partition))) {
+        count_item(step, item, VERDICT_OVERTAKEN); /* an older message may have been greater */
+    } else {
+        add_suspect(step, item, now_ms);
+    }
+}
+
+/* A newer message of the key is looked at now: the row is that one's by now. */
+static bool is_overtaken(const struct follow_step *step, const struct suspect *suspect)
+{
+    const struct diff_entry *leader = row_lookup_leader(step->lookup, &suspect->key);
+    return leader && leader->version > suspect->version;
+}
+
+/* True: the suspect has a verdict. */
+static bool settle_suspect(struct follow_step *step, struct lookup_item *item,
+                           struct suspect *suspect, uint64_t now_ms)
+{
+    int32_t partition = suspect->kept->partition;
+    item->is_gap = suspect->is_gap;
+    suspect->key = item->key; /* one that the book told of is known now */
+    suspect->version = item->entry.version;
+    if (is_right(item->verdict)) {
+        count_item(step, item, item->verdict);
+        return true;
+    }
+    if (is_overtaken(step, suspect)) {
+        count_item(step, item, VERDICT_OVERTAKEN);
+        return true;
+    }
+    bool is_newer = item->verdict == VERDICT_TARGET_NEWER && !item->in_redis;
+    if (is_newer && !suspect->explained_by)
+        suspect->explained_by = row_lookup_committed(step->lookup, partition);
+    bool is_open = is_newer && !is_explained(step, partition, suspect->explained_by);
+    bool is_unknown = is_newer && !is_open &&
+                      (!suspect->is_sure || !is_ours(step, partition) ||
+                       !share_has(&step->share, suspect->share_hash));
+    if (is_unknown) {
+        count_item(step, item, VERDICT_OVERTAKEN);
+        return true;
+    }
+    bool counts = suspects_recheck(step->suspects, suspect, item->verdict, now_ms) && !is_open;
+    if (counts)
+        count_wrong(step, item, suspect->looks);
+    return counts;
+}
+
+static void remove_suspect(struct follow_step *step, size_t at)
+{
+    const struct kept_message *kept = step->suspects->items[at].kept;
+    step->removed[step->removed_count] =
+        (struct book_suspect){.partition = kept->partition, .offset = kept->offset};
+    step->gone[step->removed_count++] = suspects_take(step->suspects, at); /* a sample shows it */
+}
+
+static int compare_down(const void *left, const void *right)
+{
+    size_t a = *(const size_t *)left, b = *(const size_t *)right;
+    return (a < b) - (a > b);
+}
+
+/* From the last of the list on: what is taken out is replaced by the last one. */
+static void settle_suspects(struct follow_step *step, uint64_t now_ms)
+{
+    size_t *gone = mem_zeroed(step->lookup->count, sizeof *gone), count = 0;
+    for (size_t i = 0; i < step->lookup->count; i++) {
+        struct lookup_item *item = &step->lookup->items[i];
+        if (item->is_suspect &&
+            settle_suspect(step, item, &step->suspects->items[item->suspect], now_ms))
+            gone[count++] = item->suspect;
+    }
+    qsort(gone, count, sizeof *gone, compare_down);
+    for (size_t i = 0; i < count; i++)
+        remove_suspect(step, gone[i]);
+    free(gone);
+}
+
+/* Those that are not looked at now. */
+static void drop_overtaken(struct follow_step *step)
+{
+    struct record record;
+    struct bus_message message;
+    for (size_t i = step->suspects->count; i-- > 0;) {
+        const struct suspect *suspect = &step->suspects->items[i];
+        kept_message_view(suspect->kept, &message);
+        if (!is_overtaken(step, suspect) ||
+            envelope_decode(&message.envelope, &record, NULL) != OUT_OK)
+            continue;
+        tally_add(&step->tally, &record, VERDICT_OVERTAKEN, 1);
+        remove_suspect(step, i);
+    }
+}
+
+static void add_suspects(struct follow_step *step, uint64_t now_ms)
+{
+    size_t taken = 0;
+    for (size_t i = 0; i < step->suspects->count && taken < SUSPECTS_A_STEP; i++) {
+        const struct suspect *suspect = &step->suspects->items[i];
+        if (!suspects_is_due(suspect, now_ms) || step->lookup->count == LOOKUP_ITEMS_MAX)
+            continue;
+        taken += row_lookup_add_suspect(step->lookup, suspect->kept, i) != NULL;
+    }
+}
+
+static enum outcome lookup_now(struct follow_step *step, uint64_t now_ms, struct error *err)
+{
+    enum outcome outcome = row_lookup_begin(step->lookup, err);
+    bool any = outcome == OUT_OK && plan_spans(step) && !step->is_ending;
+    if (any)
+        outcome = read_new(step, err);
+    if (outcome == OUT_OK && !step->is_ending)
+        outcome = read_settled(step, err);
+    if (outcome == OUT_OK) {
+        add_suspects(step, now_ms);
+        outcome = row_lookup_judge(step->lookup, err);
+    }
+    row_lookup_end(step->lookup);
+    return outcome;
+}
+
+/* The page is in the book before anything else goes on. */
+static enum outcome write_page(struct follow_step *step, struct error *err)
+{
+    size_t count = 0;
+    struct book_position *positions = mem_zeroed(step->intake->count, sizeof *positions);
+    for (size_t i = 0; i < step->intake->count; i++) {
+        if (!is_ours(step, (int32_t)i))
+            continue;
+        struct due *due = due_of(step, (int32_t)i);
+        due_done(due, step->reached[i]);
+        positions[count++] = (struct book_position){(int32_t)i, due->results, due->position};
+    }
+    struct book_page page = {.positions = positions,
+                             .position_count = count,
+                             .suspects = step->added,
+                             .suspect_count = step->added_count,
+                             .settled = step->removed,
+                             .settled_count = step->removed_count,
+                             .samples = step->samples,
+                             .sample_count = step->sample_count};
+    struct rolling_gauges gauges = ROLLING_NO_GAUGES;
+    gauges.committed = step->intake->committed;
+    gauges.lag = receipt_intake_lag(step->intake);
+    gauges.behind = (int64_t)receipt_intake_backlog(step->intake);
+    page.gauges = &gauges;
+    page.counts = tally_counts(&step->tally, &page.count_count);
+    enum outcome outcome = book_add(step->notes->book, &page, clock_unix_ms(), err);
+    if (outcome == OUT_OK)
+        step->intake->committed = 0;
+    free(positions);
+    return outcome;
+}
+
+enum outcome follow_step_do(struct follow_step *step, uint64_t now_ms, struct error *err)
+{
+    struct receipt_intake *intake = step->intake;
+    struct version_clock *clocks = step->lookup->run.clocks;
+    size_t settled = intake->settled_count;
+    reset(step);
+    memcpy(step->clocks, clocks, intake->count * sizeof *clocks);
+    enum outcome outcome = lookup_now(step, now_ms, err);
+    if (outcome != OUT_OK) {
+        memcpy(clocks, step->clocks, intake->count * sizeof *clocks);
+        return outcome;
+    }
+    mark_sure(step);
+    settle_suspects(step, now_ms);
+    drop_overtaken(step);
+    for (size_t i = 0; i < step->lookup->count; i++)
+        if (!step->lookup->items[i].is_suspect)
+            settle_new(step, &step->lookup->items[i], now_ms);
+    if (step->settled_count == settled)
+        intake->settled_count = 0;
+    outcome = write_page(step, err);
+    if (outcome == OUT_OK)
+        receipt_intake_done(intake);
+    return outcome;
+}
+
+/* ---- from the book ----------------------------------------------------------------------- */
+
+static void take_known(struct follow_step *step, const struct bus_message *message)
+{
+    const struct settled_item place = {message->partition, message->offset, CLASS_APPLIED};
+    if (!bsearch(&place, step->settled, step->settled_count, sizeof place, compare_settled))
+        return;
+    struct version_clock clock = {0};
+    struct suspect suspect = {.kept = kept_message_make(message),
+                              .share_hash = share_hash(message->envelope.key)};
+    suspect.kept->log_version =
+        envelope_has_version(&message->envelope)
+            ? 0
+            : version_in_log(&clock, message->timestamp_ms, message->offset);
+    if (!suspects_add(step->suspects, &suspect, clock_monotonic_ms()))
+        free(suspect.kept);
+}
+
+static enum outcome read_known(struct follow_step *step, int32_t partition,
+                               const struct book_suspect *known, size_t count, struct error *err)
+{
+    bool ended;
+    struct bus_range *ranges = mem_zeroed(step->intake->count, sizeof *ranges);
+    for (size_t i = 0; i < step->intake->count; i++)
+        ranges[i].partition = (int32_t)i;
+    ranges[partition].from = known[0].offset;
+    ranges[partition].to = known[count - 1].offset + 1;
+    step->settled_count = 0;
+    for (size_t i = 0; i < count && i < INTAKE_SETTLED_MAX; i++)
+        step->settled[step->settled_count++] =
+            (struct settled_item){partition, known[i].offset, CLASS_APPLIED};
+    enum outcome outcome = read_ranges(step, ranges, take_known, &ended, err);
+    free(ranges);
+    return outcome;
+}
+
+enum outcome follow_step_restore(struct follow_step *step, struct error *err)
+{
+    enum outcome outcome = OUT_OK;
+    for (size_t i = 0; i < step->intake->count && outcome == OUT_OK; i++) {
+        struct arena arena;
+        struct book_suspect *known = NULL;
+        size_t count = 0;
+        arena_init(&arena, PAGE_ARENA_MAX);
+        outcome = book_suspects(step->notes->book, (int32_t)i, &arena, &known, &count, err);
+        if (outcome == OUT_OK && count)
+            outcome = read_known(step, (int32_t)i, known, count, err);
+        if (outcome != OUT_OK && err->code == ERR_KAFKA_OFFSET)
+            outcome = OUT_OK; /* nobody can look at them again */
+        arena_free(&arena);
+    }
+    return outcome;
+}
+
+enum outcome follow_step_skip_gone(struct follow_step *step, const struct bus_range *ranges,
+                                   size_t count, struct error *err)
+{
+    static const struct record NOBODY = {.tenant = BYTES_LITERAL("(gone from the topic)"),
+                                         .entity = BYTES_LITERAL("(gone from the topic)")};
+    reset(step);
+    for (size_t i = 0; i < step->intake->count; i++)
+        step->reached[i] = -1;
+    for (size_t i = 0; i < count && i < step->intake->count; i++) {
+        if (!is_ours(step, (int32_t)i))
+            continue;
+        int64_t position = due_of(step, (int32_t)i)->position;
+        if (position < 0 || ranges[i].from <= position)
+            continue;
+        tally_add(&step->tally, &NOBODY, ROLLING_NOT_COMPARED,
+                  (uint64_t)(ranges[i].from - position));
+        step->reached[i] = ranges[i].from;
+    }
+    return write_page(step, err);
+}

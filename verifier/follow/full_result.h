@@ -1,0 +1,20 @@
+#ifndef DROVER_VERIFIER_FOLLOW_FULL_RESULT_H
+#define DROVER_VERIFIER_FOLLOW_FULL_RESULT_H
+
+/* What a full pass found, from the document that `drover verify --json` ended with. Pure. */
+
+#include "common/base/attributes.h"
+#include "common/base/error.h"
+#include "common/policy/verify/follow_report.h"
+
+/* Problems are discrepancies, those of the side checks included; what lags, waits or is a dead
+ * letter is none. Fills counts and problems. OUT_REJECT: it is no such document, or one of a
+ * failure. */
+MUST_USE enum outcome full_result_read(struct bytes json, struct follow_full_pass *pass,
+                                       struct error *err);
+
+/* When the next one begins: `every_ms` after the last one's begin, and at once when there was none,
+ * or the clock was set back. INT64_MAX: never (every_ms 0). */
+int64_t full_result_next_ms(int64_t began_ms, uint64_t every_ms, int64_t now_ms);
+
+#endif
