@@ -63,6 +63,8 @@ found() { [ "$(last second .discrepancies)" = 2 ] && [ "$(last second .behind)" 
 wait_until 90 found
 end_follower second 5
 equal "different" "$(last second '.verdicts[] | select(.verdict == "different") | .count')" 2
+equal "samples in the report" "$(jq '[.samples[] | select(.verdict == "different")] | length' "$WORK/report/latest/report.json")" 2
+grep -qF 'NOT EQUAL' "$WORK/report/latest/report.html" || fail "the page does not say NOT EQUAL"
 equal "match" "$(last second '.verdicts[] | select(.verdict == "match") | .count')" 2998
 psql "$ADMIN" -qc "DROP TRIGGER spoil ON public.event"
 

@@ -15,11 +15,13 @@
 #include "common/io/kafka/kafka_bus.h"
 #include "common/io/kafka/kafka_topics.h"
 #include "common/io/log.h"
+#include "common/io/report_folder.h"
 #include "common/io/stop.h"
 #include "common/io/stores.h"
 #include "common/policy/outage.h"
 #include "verifier/follow/follow_step.h"
 #include "verifier/follow/follow_view.h"
+#include "verifier/follow/follow_save.h"
 #include "verifier/follow/full_pass.h"
 #include "verifier/follow/standing.h"
 #include "verifier/follow/start.h"
@@ -28,6 +30,7 @@
 #define STEP_MS 500   /* between two steps, unless there is much to do */
 #define RETRY_MS 1000 /* while a server is away */
 #define LINE_MS 10000
+#define SAVE_MS 60000
 #define END_MS (STOP_PATIENCE_MS * 3 / 4) /* for suspects, after the signal */
 #define CLOSE_MS 5000
 #define LINE_BYTES_MAX 4096
@@ -44,8 +47,9 @@ struct follow {
     struct follow_step step;
     struct standing *standing;
     struct full_pass *full;
+    struct follow_save save;
     struct outages outages;
-    uint64_t retry_ms, step_ms, line_ms; /* not before */
+    uint64_t retry_ms, step_ms, line_ms, save_ms; /* not before */
     bool failed;
     struct error failure;
 };
@@ -276,6 +280,16 @@ static void turn(struct follow *follow)
         take_step(follow);
 }
 
+/* Nothing else waits for it: a folder that is full is said, and it goes on. */
+static void save(struct follow *follow, bool is_last)
+{
+    struct error err = {0};
+    const struct follow_numbers numbers = numbers_of(follow);
+    follow->save_ms = clock_monotonic_ms() + SAVE_MS;
+    if (follow_save_write(&follow->save, &numbers, is_last, &err) != OUT_OK)
+        log_error(LOG_WARN, "follow.not_saved", &err);
+}
+
 static void turn_full_pass(struct follow *follow)
 {
     struct error err = {0};
@@ -291,6 +305,8 @@ static void tell_sometimes(struct follow *follow)
         const struct follow_numbers numbers = numbers_of(follow);
         standing_tell(follow->standing, &numbers, false);
     }
+    if (now_ms >= follow->save_ms)
+        save(follow, false);
     if (now_ms < follow->line_ms)
         return;
     follow->line_ms = now_ms + LINE_MS;
@@ -314,6 +330,7 @@ static void finish(struct follow *follow)
 static void work(struct follow *follow)
 {
     follow->line_ms = clock_monotonic_ms() + LINE_MS;
+    follow->save_ms = clock_monotonic_ms() + SAVE_MS;
     while (!follow->failed && !stop_signal()) {
         turn(follow);
         turn_full_pass(follow);
@@ -354,6 +371,8 @@ static enum outcome open_parts(struct follow *follow, struct error *err)
     const struct settings *settings = follow->settings;
     enum outcome outcome = check_store(settings, err);
     if (outcome == OUT_OK)
+        outcome = report_folder_try(settings->report_dir, err);
+    if (outcome == OUT_OK)
         outcome = count_partitions(follow, &count, err);
     if (outcome == OUT_OK)
         outcome = row_lookup_open(settings, (size_t)count, &follow->lookup, err);
@@ -374,6 +393,11 @@ static enum outcome open_parts(struct follow *follow, struct error *err)
                                         .notes = &follow->notes};
     follow_step_init(&follow->step);
     follow->standing = standing_open(settings, follow->bus, follow->notes.id);
+    follow->save = (struct follow_save){.settings = settings,
+                                        .notes = &follow->notes,
+                                        .intake = &follow->intake,
+                                        .lookup = follow->lookup};
+    follow_save_init(&follow->save);
     outcome = full_pass_open(settings, &follow->loop, &follow->notes, &follow->full, err);
     return outcome == OUT_OK ? follow_step_restore(&follow->step, err) : outcome;
 }
@@ -425,6 +449,7 @@ enum exit_code verify_follow_main(const struct settings *settings, struct error 
         work(follow);
         const struct follow_numbers numbers = numbers_of(follow);
         standing_tell(follow->standing, &numbers, true);
+        save(follow, true);
         tell(follow, true);
         code = follow->failed ? error_code_exit(follow->failure.code) : result_of(follow);
         if (follow->failed)

@@ -195,11 +195,6 @@ const struct follow_full_pass *full_pass_last(const struct full_pass *full)
     return &full->last;
 }
 
-bool full_pass_is_running(const struct full_pass *full)
-{
-    return full->is_running;
-}
-
 void full_pass_stop(struct full_pass *full)
 {
     if (!full)

@@ -23,7 +23,6 @@ MUST_USE enum outcome full_pass_open(const struct settings *settings, uv_loop_t 
 MUST_USE enum outcome full_pass_turn(struct full_pass *full, struct error *err);
 /* The last one that ended; began_ms negative: none did. */
 const struct follow_full_pass *full_pass_last(const struct full_pass *full);
-bool full_pass_is_running(const struct full_pass *full);
 /* Ends a running one; what it owns on the loop is gone when the loop has turned. NULL is allowed.
  */
 void full_pass_stop(struct full_pass *full);

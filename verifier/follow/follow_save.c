@@ -1,0 +1,122 @@
+/* See the header. */
+#include "verifier/follow/follow_save.h"
+
+#include <stdlib.h>
+
+#include "common/base/mem.h"
+#include "common/io/answer.h"
+#include "common/io/clock.h"
+#include "common/io/report_folder.h"
+#include "verifier/follow/full_result.h"
+
+#define LISTS_BYTES_MAX ((size_t)16 << 20)
+#define GROUPS_SHOWN_MAX 1000
+
+void follow_save_init(struct follow_save *save)
+{
+    verify_facts_take(&save->texts, save->settings, &save->lookup->run.mappings, NULL,
+                      &save->facts);
+}
+
+static void take_numbers(const struct follow_numbers *numbers, struct follow_report *report)
+{
+    const uint64_t *total = numbers->rolling->total;
+    for (int kind = 0; kind < FOLLOW_WINDOWS; kind++)
+        rolling_window(numbers->rolling, (enum follow_window_kind)kind, &report->windows[kind]);
+    report->share = numbers->share;
+    report->not_compared = total[ROLLING_NOT_COMPARED];
+    report->not_rechecked = total[ROLLING_NOT_RECHECKED];
+    report->open_suspects = numbers->suspects;
+}
+
+static size_t take_partitions(const struct follow_save *save, struct follow_partition *partitions)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < save->intake->count; i++) {
+        const struct receipt_intake_partition *at = &save->intake->partitions[i];
+        if (at->is_ours)
+            partitions[count++] =
+                (struct follow_partition){(int32_t)i, at->due.position, at->due.told, at->end};
+    }
+    return count;
+}
+
+/* What the book holds in lists; in the arena. */
+static enum outcome take_lists(const struct follow_save *save, struct arena *arena,
+                               struct follow_report *report, struct error *err)
+{
+    struct book *book = save->notes->book;
+    struct follow_group *groups = NULL;
+    struct follow_sample *samples = NULL;
+    enum outcome outcome = book_groups(book, FOLLOW_TOTAL, GROUPS_SHOWN_MAX, arena, &groups,
+                                       &report->group_count, err);
+    if (outcome == OUT_OK)
+        outcome = book_samples(book, false, arena, &samples, &report->sample_count, err);
+    if (outcome == OUT_OK)
+        outcome = book_full_pass(book, arena, &report->full_pass, err);
+    report->groups = groups;
+    report->samples = samples;
+    return outcome;
+}
+
+static enum outcome write_files(const struct follow_save *save, const struct follow_report *report,
+                                struct error *err)
+{
+    const struct report_place place = {.folder = save->settings->report_dir,
+                                       .migration = save->settings->migration,
+                                       .run = save->texts.run,
+                                       .keep = save->settings->report_keep};
+    struct buf json, html;
+    char *path = NULL;
+    buf_init(&json, ANSWER_MAX);
+    buf_init(&html, ANSWER_MAX);
+    follow_report_append_document(report, &json);
+    follow_report_append_html(report, &html);
+    enum outcome outcome =
+        json.failed || html.failed
+            ? error_set(err, OUT_FATAL, ERR_REPORT, "the report is too large")
+            : report_folder_write(&place, buf_view(&json), buf_view(&html), &path, err);
+    free(path);
+    buf_free(&json);
+    buf_free(&html);
+    return outcome;
+}
+
+enum outcome follow_save_write(struct follow_save *save, const struct follow_numbers *numbers,
+                               bool ended, struct error *err)
+{
+    const struct settings *settings = save->settings;
+    struct follow_report report = {
+        .migration = settings->migration,
+        .group = settings->group,
+        .topic = save->lookup->run.topics[TOPIC_SOURCE],
+        .id = save->notes->id,
+        .facts = save->facts,
+        .since_ms = book_since_ms(save->notes->book),
+        .starts = book_starts(save->notes->book),
+    };
+    struct arena arena;
+    if (!settings->report_dir || !settings->report_dir[0])
+        return OUT_OK;
+    arena_init(&arena, LISTS_BYTES_MAX);
+    int64_t now_ms = clock_unix_ms();
+    report.facts.written_ms = now_ms;
+    report.facts.ended_ms = ended ? now_ms : -1;
+    take_numbers(numbers, &report);
+    struct follow_partition *partitions = mem_zeroed(save->intake->count, sizeof *partitions);
+    report.partitions = partitions;
+    report.partition_count = take_partitions(save, partitions);
+    struct follow_minute *minutes = mem_zeroed(ROLLING_MINUTES, sizeof *minutes);
+    report.minutes = minutes;
+    report.minute_count = rolling_series(numbers->rolling, ROLLING_MINUTES, minutes);
+    enum outcome outcome = take_lists(save, &arena, &report, err);
+    int64_t next_ms =
+        full_result_next_ms(report.full_pass.began_ms, settings->full_every_ms, now_ms);
+    report.full_pass.next_ms = next_ms == INT64_MAX || ended ? -1 : next_ms;
+    if (outcome == OUT_OK)
+        outcome = write_files(save, &report, err);
+    free(minutes);
+    free(partitions);
+    arena_free(&arena);
+    return outcome;
+}
