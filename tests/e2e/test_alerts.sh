@@ -86,3 +86,44 @@ drover config show --origins > "$WORK/origins.log"
 drover config show --json > "$WORK/show_json.log"
 grep -q '^    webhook: "http://127.0.0.1:[0-9]*/…"$' "$WORK/show.log" || { cat "$WORK/show.log" >&2; fail "the webhook's host is not shown"; }
 ! grep -l S3CR3T "$WORK"/*.log || fail "a secret is shown"
+
+say "a follower tells once that something is wrong, and once that it is over"
+prepare
+rm -f "$WORK/told" "$WORK/requests" "$WORK/args" "$WORK/variables"
+alerts "{ when: lag_records > 50 for 1s, exec: [./bin/page] }" \
+       "{ when: dead_lettered over total >= 1, webhook: '$HOOK/ok?key=S3CR3T' }" \
+       "{ when: lag_records > 50, exec: ['false'] }"
+start_follower() {
+  "$DROVER" verify --follow --json --config "$WORK/drover.yaml" --log-format logfmt >> "$WORK/follower.log" 2>> "$WORK/follower_err.log" &
+  PIDS+=($!)
+  FOLLOWER=$!
+}
+end_follower() { local status=0; kill -TERM "$FOLLOWER"; wait "$FOLLOWER" || status=$?; equal "exit code of the follower" "$status" 0; }
+told() { [ "$(jq -rsc --arg state "$1" '[.[] | select(.state == $state)] | length' "$WORK/told" 2> /dev/null)" = "$2" ]; }
+requests() { [ "$(grep -c '"metric":"dead_lettered"' "$WORK/requests" 2> /dev/null)" = "$1" ]; }
+compared() { [ "$(tail -n 1 "$WORK/follower.log" | jq .compared)" -ge "$1" ]; }
+start_follower
+wait_until 60 grep -q follow.begun "$WORK/follower_err.log"
+generate 200 1 1 "$WORK/one.ndjson"
+echo '{"id":"bad","tenant":"t01","rev":1,"kind":"a word that is too long for it"}' > "$WORK/bad.ndjson"
+drover produce "$WORK/one.ndjson" "$WORK/bad.ndjson" > "$WORK/produce.log" 2>&1
+wait_until 120 told firing 1
+start_worker worker
+wait_until 120 told over 1
+wait_until 120 requests 1
+equal "the lag told" "$(jq -sc '.[0] | [.when, .test, .value > 50]' "$WORK/told")" '["lag_records > 50 for 1s",false,true]'
+grep -q 'alert.firing when="lag_records > 50 for 1s" alert=1 attempts=1' "$WORK/follower_err.log" || fail "the log does not say that it was told"
+grep -q 'alert.not_told cause="the program ended with 1" code=DRV-A001 alert=3' "$WORK/follower_err.log" || fail "the log does not say that one was not told"
+
+say "a follower that was killed does not tell it again"
+kill -9 "$FOLLOWER"; wait "$FOLLOWER" 2> /dev/null || true
+start_follower
+begun_twice() { [ "$(grep -c follow.begun "$WORK/follower_err.log")" -ge 2 ]; }
+wait_until 60 begun_twice
+generate 20 1 2 "$WORK/two.ndjson"
+drover produce "$WORK/two.ndjson" >> "$WORK/produce.log" 2>&1
+wait_until 120 compared 220
+end_follower
+requests 1 || fail "the dead letters were told again"
+told firing 1 && told over 1 || fail "the lag was told again"
+! grep -l S3CR3T "$WORK"/*.log || fail "a secret is shown"

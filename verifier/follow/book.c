@@ -134,7 +134,8 @@ enum outcome book_finish(struct book *book, enum outcome outcome, struct error *
 
 /* ---- classes ---- */
 
-const char *book_class_name(unsigned class)
+/* Names in the file, whose numbers stay when the program's change. */
+static const char *class_name(unsigned class)
 {
     switch (class) {
     case ROLLING_NOT_COMPARED:
@@ -158,7 +159,7 @@ static enum outcome number_classes(struct book *book, struct error *err)
 {
     enum outcome outcome = OUT_OK;
     for (unsigned class = 0; class < ROLLING_CLASSES && outcome == OUT_OK; class ++) {
-        struct sqlite_value name = NAME(book_class_name(class));
+        struct sqlite_value name = NAME(class_name(class));
         outcome =
             sqlite_run(&book->db, "INSERT OR IGNORE INTO class (name) VALUES (?1)", &name, 1, err);
         if (outcome == OUT_OK)
@@ -344,6 +345,11 @@ void book_close(struct book *book)
     sqlite_close(&book->db);
     free(book->path);
     free(book);
+}
+
+void book_tick(struct book *book, int64_t unix_ms)
+{
+    rolling_step(&book->rolling, unix_ms);
 }
 
 const struct rolling *book_rolling(const struct book *book)

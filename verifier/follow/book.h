@@ -109,6 +109,9 @@ MUST_USE enum outcome book_resume_alerts(struct book *book, struct alerts *alert
 
 /* ---- what is in it ---- */
 
+/* Time goes on, also when nothing is added: windows end now. */
+void book_tick(struct book *book, int64_t unix_ms);
+
 /* Counts and minutes, without reading the file: also between two steps of the loop. Valid until the
  * book is closed. */
 const struct rolling *book_rolling(const struct book *book);

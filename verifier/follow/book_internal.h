@@ -36,8 +36,6 @@ struct book {
 
 /* The class that the file numbers so; ROLLING_CLASSES: none that is known here. */
 unsigned book_class_of(const struct book *book, int64_t id);
-/* "match", "not compared": names in the file, whose numbers stay when the program's change. */
-const char *book_class_name(unsigned class);
 
 /* BEGIN IMMEDIATE; and COMMIT, or ROLLBACK when `outcome` or the COMMIT is a failure. */
 MUST_USE enum outcome book_begin(struct book *book, struct error *err);

@@ -19,6 +19,7 @@
 #include "common/io/stop.h"
 #include "common/io/stores.h"
 #include "common/policy/outage.h"
+#include "verifier/follow/follow_alerts.h"
 #include "verifier/follow/follow_step.h"
 #include "verifier/follow/follow_view.h"
 #include "verifier/follow/follow_save.h"
@@ -33,6 +34,7 @@
 #define SAVE_MS 60000
 #define END_MS (STOP_PATIENCE_MS * 3 / 4) /* for suspects, after the signal */
 #define CLOSE_MS 5000
+#define ALERTS_MS 3000 /* of it: for alerts that are on their way */
 #define LINE_BYTES_MAX 4096
 
 struct follow {
@@ -48,6 +50,7 @@ struct follow {
     struct standing *standing;
     struct full_pass *full;
     struct follow_save save;
+    struct follow_alerts *alerts;
     struct outages outages;
     uint64_t retry_ms, step_ms, line_ms, save_ms; /* not before */
     bool failed;
@@ -298,6 +301,13 @@ static void turn_full_pass(struct follow *follow)
         fail(follow, &err);
 }
 
+static void turn_alerts(struct follow *follow)
+{
+    struct error err = {0};
+    if (follow_alerts_turn(follow->alerts, full_pass_last(follow->full), &err) != OUT_OK)
+        fail(follow, &err);
+}
+
 static void tell_sometimes(struct follow *follow)
 {
     uint64_t now_ms = clock_monotonic_ms();
@@ -334,6 +344,7 @@ static void work(struct follow *follow)
     while (!follow->failed && !stop_signal()) {
         turn(follow);
         turn_full_pass(follow);
+        turn_alerts(follow);
         tell_sometimes(follow);
         log_flush();
     }
@@ -398,7 +409,15 @@ static enum outcome open_parts(struct follow *follow, struct error *err)
                                         .intake = &follow->intake,
                                         .lookup = follow->lookup};
     follow_save_init(&follow->save);
+    const struct follow_alerts_conf alerts = {.settings = settings,
+                                              .loop = &follow->loop,
+                                              .bus = follow->bus,
+                                              .source = follow->lookup->run.topics[TOPIC_SOURCE],
+                                              .notes = &follow->notes,
+                                              .intake = &follow->intake};
     outcome = full_pass_open(settings, &follow->loop, &follow->notes, &follow->full, err);
+    if (outcome == OUT_OK)
+        outcome = follow_alerts_open(&alerts, &follow->alerts, err);
     return outcome == OUT_OK ? follow_step_restore(&follow->step, err) : outcome;
 }
 
@@ -407,7 +426,9 @@ static void close_parts(struct follow *follow)
     uint64_t until_ms = clock_monotonic_ms() + CLOSE_MS;
     receipt_intake_close(&follow->intake);
     full_pass_stop(follow->full);
-    while ((!follow->intake.is_closed || full_pass_is_open(follow->full)) &&
+    follow_alerts_close(follow->alerts, ALERTS_MS);
+    while ((!follow->intake.is_closed || full_pass_is_open(follow->full) ||
+            !follow_alerts_is_closed(follow->alerts)) &&
            clock_monotonic_ms() < until_ms)
         uv_run(&follow->loop, UV_RUN_ONCE);
     uv_close((uv_handle_t *)&follow->timer, NULL);
@@ -417,6 +438,7 @@ static void close_parts(struct follow *follow)
     suspects_free(&follow->suspects);
     standing_close(follow->standing);
     full_pass_free(follow->full);
+    follow_alerts_free(follow->alerts);
     notes_close(&follow->notes);
     row_lookup_close(follow->lookup);
     kafka_bus_free(follow->bus);

@@ -7,8 +7,6 @@
 #include "common/io/clock.h"
 #include "verifier/follow/suspects.h"
 
-#define CELLS_MAX 200000 /* rows of counts by minute; some 40 bytes each in the file */
-
 static void make_id(struct notes *notes, const struct settings *settings)
 {
     char host[NOTES_ID_SIZE] = "host";
@@ -26,7 +24,7 @@ enum outcome notes_open(struct notes *notes, const struct settings *settings, st
         .migration = settings->migration,
         .id = notes->id,
         .tenants_max = settings->report_tenants,
-        .cells_max = CELLS_MAX,
+        .cells_max = settings->follow_cells,
         .samples_max = settings->samples,
         .suspects_max = SUSPECTS_MAX,
     };

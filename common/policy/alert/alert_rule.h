@@ -65,8 +65,8 @@ const char *alert_metric_word(enum alert_metric metric);
 /* What the metrics are now; NaN where it is not known. */
 struct alert_values {
     double windowed[ALERT_METRIC_COUNT][FOLLOW_WINDOWS]; /* of those that count in one */
-    double lag_seconds;                                  /* how old the oldest message is that the
-                                                            workers have not committed */
+    double lag_seconds;                                  /* how long a message has been there that
+                                                            was not committed and looked at */
     double lag_records;
     double full_pass_problems; /* of the last one */
 };
