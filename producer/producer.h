@@ -52,6 +52,7 @@ struct open_source {
     const char *path;
     struct source_reading *source;
     bool stream;
+    bool is_part;        /* of a file: it may be empty */
     int64_t modified_ms; /* not after now */
     uint64_t at;         /* where the last record ended */
 };
@@ -63,6 +64,8 @@ struct record_gate {
     /* `record` has tenant, id and version, which may be raised. *send false: it is passed over. */
     enum outcome (*ask)(void *owner, const struct source_record *found, struct record *record,
                         bool *send, struct error *err);
+    /* The source was read, to its end or not. */
+    void (*end)(void *owner, const struct source_reading *reading);
     /* A record was rejected, or the source as a whole. */
     void (*refuse)(void *owner, const struct error *err, bool whole);
 };

@@ -16,7 +16,7 @@
 static void check_not_empty(struct producer *producer, uint64_t records)
 {
     struct error err;
-    if (records > 0 || source_reading_may_be_empty(producer->open.source))
+    if (records > 0 || producer->open.is_part || source_reading_may_be_empty(producer->open.source))
         return;
     error_set(&err, OUT_REJECT, ERR_SOURCE_EMPTY, "the source is empty");
     producer_reject_source(producer, producer->open.path, &err);
@@ -150,7 +150,7 @@ static enum outcome open_reading(struct producer *producer, const struct source_
                                  struct error *err)
 {
     struct open_source *open = &producer->open;
-    *open = (struct open_source){.path = file->path};
+    *open = (struct open_source){.path = file->path, .is_part = file->part.to != 0};
     enum outcome outcome = source_reading_open(&producer->rules, file, &open->source, err);
     if (outcome != OUT_OK)
         return outcome;
@@ -202,8 +202,11 @@ void producer_read_source(struct producer *producer, const struct source_file *f
     }
     while (acked_prefix_marks(&producer->acked) > PASSAGES_MAX && !producer_must_stop(producer))
         producer_breathe(producer, WAIT_MS);
+    if (open->source && producer->gate)
+        producer->gate->end(producer->gate->owner, open->source);
     if (open->source)
-        producer->source_bytes += byte_source_done(source_reading_bytes(open->source));
+        producer->source_bytes +=
+            byte_source_done(source_reading_bytes(open->source)) - file->part.from;
     source_reading_close(open->source);
     open->source = NULL;
 }

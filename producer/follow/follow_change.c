@@ -236,15 +236,49 @@ static enum outcome note_intents(struct follow_state *state, struct error *err)
                                         NUMBER(identity->device), NUMBER(identity->inode),
                                         NUMBER(identity->changed_ns)),
                                  err);
+    if (outcome == OUT_OK) /* what was read of it is not known as long as this is on its way */
+        outcome = follow_sql_run(state, SQL_SHRINK, VALUES(NUMBER(state->file)), err);
     return outcome == OUT_OK ? follow_sql_run(state, SQL_HIGHEST, VALUES(NUMBER(state->file)), err)
                              : outcome;
 }
 
-enum outcome follow_state_compare(struct follow_state *state, bool deletes,
-                                  struct follow_counts *counts, struct error *err)
+/* Of an older version of its own the file's greatest counts, and that was seen before. */
+static bool is_outdone(const struct front *old, const struct front *now)
+{
+    return old->row && now->own && !old->entry.deleted && now->entry.version < old->entry.version;
+}
+
+/* Each record that was seen against what is known of it. */
+static enum outcome compare_part(struct follow_state *state, struct follow_counts *counts,
+                                 struct error *err)
 {
     struct front old = {0}, now = {0};
-    *counts = (struct follow_counts){0};
+    if (follow_sql_get(state, SQL_NOW, NO_VALUES, &now.row, err) != OUT_OK)
+        return OUT_FATAL;
+    take_row(&now, false);
+    while (now.row) {
+        if (follow_sql_get(state, SQL_OLD_ONE, VALUES(NUMBER(state->file), BLOB(now.entry.key)),
+                           &old.row, err) != OUT_OK)
+            return OUT_FATAL;
+        take_row(&old, true);
+        struct follow_step said =
+            follow_diff_step(old.row ? &old.entry : NULL, &now.entry, now.own);
+        counts->seen++;
+        bool outdone = is_outdone(&old, &now);
+        enum outcome outcome =
+            outdone ? OUT_OK : note_change(state, said.change, false, &old, &now, counts, err);
+        sqlite3_reset(old.row);
+        if (outcome != OUT_OK || move_on(state, &now, false, err) != OUT_OK)
+            return OUT_FATAL;
+    }
+    return OUT_OK;
+}
+
+/* Both sides from their fronts. */
+static enum outcome compare_all(struct follow_state *state, bool deletes,
+                                struct follow_counts *counts, struct error *err)
+{
+    struct front old = {0}, now = {0};
     if (follow_sql_get(state, SQL_OLD, VALUES(NUMBER(state->file)), &old.row, err) != OUT_OK ||
         follow_sql_get(state, SQL_NOW, NO_VALUES, &now.row, err) != OUT_OK)
         return OUT_FATAL;
@@ -259,6 +293,17 @@ enum outcome follow_state_compare(struct follow_state *state, bool deletes,
             (said.take_now && move_on(state, &now, false, err) != OUT_OK))
             return OUT_FATAL;
     }
+    return OUT_OK;
+}
+
+enum outcome follow_state_compare(struct follow_state *state, bool deletes, bool part,
+                                  struct follow_counts *counts, struct error *err)
+{
+    *counts = (struct follow_counts){0};
+    enum outcome outcome =
+        part ? compare_part(state, counts, err) : compare_all(state, deletes, counts, err);
+    if (outcome != OUT_OK)
+        return outcome;
     if (counts->upserts + counts->deletes > 0 && note_intents(state, err) != OUT_OK)
         return OUT_FATAL;
     state->reading = false;
@@ -398,8 +443,8 @@ static enum outcome commit(struct follow_state *state, const struct follow_known
                            struct error *err)
 {
     static const enum statement OF_FILE[] = {SQL_STORE, SQL_TOMBSTONE, SQL_REMOVE};
-    static const enum statement OF_OTHERS[] = {SQL_BLANK, SQL_DIRTY, SQL_DIRTY_AWAY,
-                                               SQL_BLANK_AWAY};
+    static const enum statement OF_OTHERS[] = {SQL_BLANK,      SQL_DIRTY,         SQL_DIRTY_AWAY,
+                                               SQL_BLANK_AWAY, SQL_SHRINK_OTHERS, SQL_SHRINK_AWAY};
     bool alone = !state->storing;
     if (alone && follow_state_begin_store(state, err) != OUT_OK)
         return OUT_FATAL;

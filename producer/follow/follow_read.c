@@ -16,10 +16,16 @@
 #include "common/model/json/canonical.h"
 #include "common/model/message/envelope.h"
 #include "producer/follow/follow_files.h"
+#include "producer/follow/follow_grown.h"
 #include "producer/follow/follow_moves.h"
 #include "producer/follow/follow_send.h"
 
 #define IDENTITY_BYTES (1u << 20)
+
+#define VERIFY_MS 600000 /* a file that grows all the time is compared whole so often, */
+#define VERIFY_BYTES_A_MS                                                                          \
+    16384 /* and one that rests, so that it takes a small share of the time                        \
+           */
 
 /* ---- one record ---- */
 
@@ -85,14 +91,24 @@ static void on_refused(void *owner, const struct error *err, bool whole)
     reader->rejected += !cut;
 }
 
+static void on_end(void *owner, const struct source_reading *reading)
+{
+    struct follow_reader *reader = owner;
+    if (reader->sending)
+        return;
+    reader->ended_lines = source_reading_ended_at(reading, &reader->line_start);
+    reader->read_bytes = byte_source_digest(source_reading_bytes(reading), &reader->read_digest);
+}
+
 void follow_reader_init(struct follow_reader *reader, struct producer *producer,
                         struct follow_state *state)
 {
-    *reader = (struct follow_reader){.producer = producer,
-                                     .state = state,
-                                     .scan_ms = producer->settings->scan_ms,
-                                     .last_change_ms = -1,
-                                     .gate = {.ask = on_record, .refuse = on_refused}};
+    *reader =
+        (struct follow_reader){.producer = producer,
+                               .state = state,
+                               .scan_ms = producer->settings->scan_ms,
+                               .last_change_ms = -1,
+                               .gate = {.ask = on_record, .end = on_end, .refuse = on_refused}};
     reader->gate.owner = reader;
 }
 
@@ -112,8 +128,11 @@ static void compare_pass(struct follow_reader *reader, const struct source_file 
 {
     struct version_clock clock = reader->producer->file_clock;
     struct scan_identity after;
+    reader->ended_lines = false;
     follow_send_read(reader, source, false);
     reader->producer->file_clock = clock;
+    if (source->part.to) /* what is appended meanwhile changes nothing of it */
+        return;
     bool same = source_identity_read(source->path, &after) && scan_identity_equal(identity, &after);
     if (same || reader->unfinished)
         return;
@@ -195,11 +214,113 @@ static enum outcome make_room(struct follow_reader *reader, const struct follow_
                                                 : follow_state_resume(reader->state, known, err);
 }
 
+/* ---- files that grow ---- */
+
+static bool go_on(void *owner)
+{
+    struct follow_reader *reader = owner;
+    producer_breathe(reader->producer, 0);
+    return !producer_must_stop(reader->producer);
+}
+
+/* All of what was read is looked at when nothing else is to be done, and from time to time. */
+static bool is_verification_due(const struct follow_grown *grown, uint64_t size)
+{
+    int64_t since_ms = clock_unix_ms() - grown->verified_ms;
+    return size == grown->end || grown->parts >= FOLLOW_PARTS_MAX - 1 || since_ms < 0 ||
+           since_ms >= VERIFY_MS;
+}
+
+/* Whether what was read of the file is still its begin. */
+static bool is_begin(struct follow_reader *reader, const struct source_file *source, int64_t id,
+                     uint64_t size, struct follow_growth *growth)
+{
+    struct digest whole;
+    struct follow_grown *grown = &growth->grown;
+    if (size < grown->end)
+        return false;
+    if (!is_verification_due(grown, size))
+        return follow_grown_is_begin(source->path, grown);
+    if (!follow_grown_is_same(reader->state, id, source->path, grown, go_on, reader, &whole))
+        return false;
+    grown->verified_ms = clock_unix_ms();
+    growth->parts[growth->part_count++] = (struct follow_part){grown->end, whole};
+    growth->anew = true;
+    return true;
+}
+
+/* *part is what is to be read of the file. OUT_RETRY: nothing yet, it ends within a line. */
+static enum outcome find_growth(struct follow_reader *reader, const struct source_file *source,
+                                const struct follow_known *known,
+                                const struct scan_identity *identity, struct follow_growth *growth,
+                                struct source_file *part, struct error *err)
+{
+    bool found = false;
+    *growth = (struct follow_growth){.reach = REACH_ALL};
+    *part = *source;
+    if (!known->id || !follow_same_place(&known->identity, identity))
+        return OUT_OK;
+    if (follow_state_find_grown(reader->state, known->id, &growth->grown, &found, err) != OUT_OK)
+        return OUT_FATAL;
+    if (!found || !is_begin(reader, source, known->id, identity->size, growth)) {
+        *growth = (struct follow_growth){.reach = REACH_ALL};
+        return OUT_OK;
+    }
+    growth->reach = identity->size == growth->grown.end ? REACH_NONE : REACH_PART;
+    if (growth->reach == REACH_NONE)
+        return OUT_OK;
+    if (!follow_grown_find_lines(source->path, &growth->grown, identity->size,
+                                 reader->producer->settings->record_bytes, &part->part)) {
+        growth->reach = REACH_ALL;
+        *part = *source;
+        return OUT_OK;
+    }
+    return part->part.to ? OUT_OK : OUT_RETRY;
+}
+
+/* What the first pass read, for the next time. */
+static void note_growth(const struct follow_reader *reader, const struct scan_identity *identity,
+                        struct follow_growth *growth)
+{
+    struct follow_grown *grown = &growth->grown;
+    bool part = growth->reach == REACH_PART;
+    growth->is_known = growth->reach == REACH_NONE;
+    grown->size = identity->size;
+    grown->changed_ns = identity->changed_ns;
+    if (growth->reach == REACH_NONE)
+        return;
+    uint64_t from = part ? grown->end : 0;
+    growth->is_known = reader->ended_lines &&
+                       reader->line_start.byte == from + reader->read_bytes &&
+                       (part || reader->line_start.byte == identity->size);
+    if (!part) {
+        grown->verified_ms = clock_unix_ms();
+        growth->part_count = 0;
+        growth->anew = true;
+    }
+    grown->end = reader->line_start.byte;
+    grown->line = reader->line_start.line;
+    grown->ordinal = reader->line_start.ordinal;
+    growth->parts[growth->part_count++] = (struct follow_part){grown->end, reader->read_digest};
+}
+
+/* Half a line was appended, and nothing more yet. */
+static void wait_for_line(struct follow_reader *reader, struct followed *file,
+                          const struct source_file *source, bool scan)
+{
+    const struct scan seen = {.failed_same = file->failed_same, .failed = file->failed};
+    reader->unfinished = true;
+    error_set(&reader->why, OUT_REJECT, ERR_JSON_TRUNCATED, "the last line has no end");
+    put_off(reader, file, source, scan_judge(&seen), scan);
+}
+
 static void take_reading(struct follow_reader *reader, struct followed *file,
                          const struct source_file *source, const struct follow_known *known,
-                         const struct scan_identity *before, bool scan)
+                         const struct scan_identity *before, struct follow_growth *growth,
+                         bool scan)
 {
     struct error err = {0};
+    bool whole = growth->reach == REACH_ALL;
     struct scan seen = {.whole = !reader->unfinished,
                         .rejected = reader->rejected,
                         .settled = is_settled(reader, file),
@@ -220,10 +341,14 @@ static void take_reading(struct follow_reader *reader, struct followed *file,
                                      .known = *known,
                                      .before = *before,
                                      .rejected = seen.rejected};
-    bool alone = verdict == SCAN_ALL; /* what it lost another file may have, or get */
+    note_growth(reader, &known->identity, growth);
+    pending.growth = *growth;
+    if (growth->reach == REACH_PART)
+        pending.part = *source;
+    bool alone = verdict == SCAN_ALL && whole; /* what it lost another file may have, or get */
     enum outcome outcome = make_room(reader, known, alone, &err);
     if (outcome == OUT_OK)
-        outcome = follow_state_compare(reader->state, alone, &pending.counts, &err);
+        outcome = follow_state_compare(reader->state, alone, !whole, &pending.counts, &err);
     if (outcome != OUT_OK) {
         finish_scan(reader, outcome, &err);
         return;
@@ -275,6 +400,25 @@ static enum outcome find_known(struct follow_reader *reader, struct followed *fi
     return outcome == OUT_OK ? follow_state_find(reader->state, file->path, known, err) : outcome;
 }
 
+/* What was appended is read, and all of it is to be looked at when it rests; that time is not yet.
+ */
+static bool rests_unproven(struct follow_reader *reader, const struct follow_known *known,
+                           const struct scan_identity *identity, bool scan)
+{
+    struct error err = {0};
+    struct follow_grown grown = {0};
+    bool found = false;
+    if (!scan_identity_equal(&known->identity, identity))
+        return false;
+    if (follow_state_find_grown(reader->state, known->id, &grown, &found, &err) != OUT_OK)
+        finish_scan(reader, OUT_FATAL, &err);
+    int64_t since_ms = clock_unix_ms() - grown.verified_ms;
+    int64_t every_ms = (int64_t)(grown.end / VERIFY_BYTES_A_MS);
+    if (!found || grown.end != identity->size)
+        return false;
+    return !scan || (since_ms >= 0 && since_ms < every_ms && since_ms < VERIFY_MS);
+}
+
 void follow_read_file(struct follow_reader *reader, struct followed *file,
                       const struct source_file *source, enum scan_turn turn, bool scan)
 {
@@ -318,8 +462,22 @@ void follow_read_file(struct follow_reader *reader, struct followed *file,
      * was written in the same moment as it was read has left its times as they are. */
     if (!news || (again && !scan && !reader->noticed))
         return;
+    if (again && rests_unproven(reader, &known, &identity, scan))
+        return;
     uint64_t began_ms = clock_monotonic_ms();
+    struct follow_growth growth;
+    struct source_file part;
     file->read_ns = unix_ns();
+    switch (find_growth(reader, source, &known, &identity, &growth, &part, &err)) {
+    case OUT_OK:
+        break;
+    case OUT_RETRY:
+        wait_for_line(reader, file, source, scan);
+        return;
+    default:
+        finish_scan(reader, OUT_FATAL, &err);
+        return;
+    }
     struct scan_identity before = known.identity;
     known.identity = identity;
     (void)follow_files_folder(source->path, &known.folder_device);
@@ -327,11 +485,15 @@ void follow_read_file(struct follow_reader *reader, struct followed *file,
         finish_scan(reader, OUT_FATAL, &err);
         return;
     }
-    compare_pass(reader, source, &identity);
+    reader->unfinished = false;
+    reader->rejected = 0;
+    if (growth.reach != REACH_NONE)
+        compare_pass(reader, &part, &identity);
     if (producer_must_stop(reader->producer))
         finish_scan(reader, OUT_OK, NULL);
     else
-        take_reading(reader, file, source, &known, &before, scan);
+        take_reading(reader, file, growth.reach == REACH_PART ? &part : source, &known, &before,
+                     &growth, scan);
     reader->reading_ms += clock_monotonic_ms() - began_ms;
 }
 
@@ -343,7 +505,7 @@ static void delete_file(struct follow_reader *reader, struct followed *file,
     struct follow_pending pending = {.file = file, .gone = true};
     enum outcome outcome = follow_state_begin(reader->state, file->path, known, &err);
     if (outcome == OUT_OK)
-        outcome = follow_state_compare(reader->state, true, &pending.counts, &err);
+        outcome = follow_state_compare(reader->state, true, false, &pending.counts, &err);
     if (outcome != OUT_OK) {
         finish_scan(reader, outcome, &err);
         return;

@@ -10,9 +10,28 @@
 
 #define FOLLOW_PENDING_MAX 64
 
+/* How much of a file is read. */
+enum follow_reach {
+    REACH_ALL,
+    REACH_PART, /* what was appended to it */
+    REACH_NONE, /* it is what it was */
+};
+
+/* Of NDJSON that may grow (follow_grown.h). */
+struct follow_growth {
+    enum follow_reach reach;
+    bool is_known;             /* what is read ends a line, and nothing is in doubt: to be stored */
+    struct follow_grown grown; /* before; what was read is added to it */
+    struct follow_part parts[2];
+    size_t part_count;
+    bool anew; /* they are all */
+};
+
 /* A file that was compared, and is to be sent. */
 struct follow_pending {
     struct followed *file;
+    struct source_file part; /* of REACH_PART: what `source` is */
+    struct follow_growth growth;
     const struct source_file *source; /* NULL: */
     bool gone;                        /* the file is no more, and all it held is deleted */
     bool settled;                     /* an earlier scan saw the same */
@@ -33,9 +52,13 @@ struct follow_reader {
     size_t unread; /* files with news that could not be read yet: nothing is deleted meanwhile, */
     bool waited;   /* unless that has been so for SCAN_TRIES_MAX scans */
     struct record_gate gate;
-    bool sending;      /* the second pass */
-    uint64_t rejected; /* of the first pass */
-    bool unfinished;   /* so far: `why` */
+    bool sending;     /* the second pass */
+    bool ended_lines; /* the first pass: lines, and the last one has an end: */
+    struct json_line_start line_start;
+    struct digest read_digest; /* of what it read, */
+    uint64_t read_bytes;       /* so many bytes */
+    uint64_t rejected;         /* of the first pass */
+    bool unfinished;           /* so far: `why` */
     struct error why;
     struct follow_pending pending[FOLLOW_PENDING_MAX];
     size_t pending_count;

@@ -11,6 +11,7 @@
 #include "common/io/clock.h"
 #include "common/io/log.h"
 #include "producer/follow/follow_files.h"
+#include "producer/follow/follow_grown.h"
 
 #define VERSIONS_AHEAD (INT64_C(1) << 20) /* stored at once: one write of the state for many */
 #define NS_PER_MS 1000000
@@ -104,7 +105,8 @@ void follow_send_read(struct follow_reader *reader, const struct source_file *so
     reader->rejected = 0;
     producer->gate = &reader->gate;
     /* a file that came later may be of no mapping: that is its own fault, not the run's end */
-    if (source_reading_check(&producer->rules, source, &kind, &err) == OUT_FATAL)
+    if (!source->part.to &&
+        source_reading_check(&producer->rules, source, &kind, &err) == OUT_FATAL)
         producer_reject_source(producer, source->path, &err);
     else
         producer_read_source(producer, source);
@@ -225,13 +227,29 @@ static enum outcome send_one(struct follow_reader *reader, struct follow_pending
     return send_deletes(reader, path, err);
 }
 
+/* As long as something of the content is left to do it is read whole. */
+static enum outcome store_growth(struct follow_reader *reader, struct follow_pending *pending,
+                                 struct error *err)
+{
+    struct follow_growth *growth = &pending->growth;
+    if (!growth->is_known || pending->counts.waiting > 0 || !pending->source ||
+        !follow_grown_prove(pending->source->path, &growth->grown))
+        return OUT_OK;
+    return follow_state_store_grown(reader->state, &growth->grown, growth->parts,
+                                    growth->part_count, growth->anew, err);
+}
+
 static enum outcome store_one(struct follow_reader *reader, struct follow_pending *pending,
                               struct error *err)
 {
     struct follow_known *known = &pending->known;
     const struct follow_counts *counts = &pending->counts;
     bool racy = scan_is_racy(&known->identity, pending->file->read_ns);
-    known->done = !racy && (counts->waiting == 0 || (pending->rejected > 0 && pending->settled));
+    const struct follow_growth *growth = &pending->growth;
+    bool rest = growth->is_known && growth->grown.end < known->identity.size;
+    bool unproven = growth->reach == REACH_PART && !growth->anew; /* a scan looks when it rests */
+    known->done = !racy && !rest && !unproven &&
+                  (counts->waiting == 0 || (pending->rejected > 0 && pending->settled));
     if (counts->waiting > 0 && !known->done && pending->before.inode != 0)
         known->identity = pending->before;
     if (counts->waiting > 0 && pending->rejected > 0)
@@ -240,8 +258,10 @@ static enum outcome store_one(struct follow_reader *reader, struct follow_pendin
     follow_state_turn(reader->state, known);
     if (follow_state_unsent(reader->state, &pending->left, err) != OUT_OK)
         return OUT_FATAL;
-    return pending->left == 0 ? follow_state_commit(reader->state, known, pending->gone, err)
-                              : follow_state_commit_sent(reader->state, err);
+    if (pending->left > 0)
+        return follow_state_commit_sent(reader->state, err);
+    enum outcome outcome = follow_state_commit(reader->state, known, pending->gone, err);
+    return outcome == OUT_OK ? store_growth(reader, pending, err) : outcome;
 }
 
 /* *sent: so many of the batch, from its begin, are acknowledged. */
@@ -302,7 +322,10 @@ void follow_send_later(struct follow_reader *reader, const struct follow_pending
     assert(reader->pending_count < FOLLOW_PENDING_MAX);
     if (reader->pending_count == 0)
         reader->pending_ms = clock_monotonic_ms();
-    reader->pending[reader->pending_count++] = *pending;
+    struct follow_pending *kept = &reader->pending[reader->pending_count++];
+    *kept = *pending;
+    if (kept->growth.reach == REACH_PART)
+        kept->source = &kept->part;
     reader->pending_changes += pending->counts.upserts + pending->counts.deletes;
 }
 

@@ -27,6 +27,10 @@ static const char SCHEMA[] =
     " digest BLOB NOT NULL, version INTEGER NOT NULL, own INTEGER NOT NULL,"
     " deleted INTEGER NOT NULL, PRIMARY KEY (file, key)) WITHOUT ROWID;"
     "CREATE INDEX IF NOT EXISTS record_key ON record (key);"
+    "CREATE TABLE IF NOT EXISTS grown (file INTEGER PRIMARY KEY, \"end\" INTEGER, line INTEGER,"
+    " ordinal INTEGER, size INTEGER, changed INTEGER, proof BLOB, verified INTEGER);"
+    "CREATE TABLE IF NOT EXISTS grown_part (file INTEGER, upto INTEGER, digest BLOB,"
+    " PRIMARY KEY (file, upto)) WITHOUT ROWID;"
     "CREATE INDEX IF NOT EXISTS file_place ON file (device, inode);"
     "CREATE TABLE IF NOT EXISTS highest (key BLOB PRIMARY KEY, version INTEGER NOT NULL) WITHOUT "
     "ROWID;"
@@ -119,6 +123,22 @@ static const char *const TEXTS[STATEMENTS] = {
     [SQL_PLACE] = "SELECT id, path, size, modified, changed, folder_device FROM file WHERE device "
                   "= ?1 AND inode = ?2 AND id <> ?3 AND NOT gone ORDER BY changed DESC, id LIMIT 1 "
                   "OFFSET ?4",
+    [SQL_OLD_ONE] = "SELECT key, digest, version, deleted, own FROM record WHERE file = ?1 AND key "
+                    "= ?2",
+    /* Good for the identity it was stored with, whoever wrote the file's row since. */
+    [SQL_GROWN] = "SELECT g.\"end\", g.line, g.ordinal, g.size, g.changed, g.proof, g.verified, "
+                  "(SELECT count(*) FROM grown_part AS p WHERE p.file = g.file) FROM grown AS g "
+                  "JOIN file AS f ON f.id = g.file WHERE g.file = ?1 AND f.size = g.size AND "
+                  "f.changed = g.changed AND NOT f.gone",
+    [SQL_PARTS] = "SELECT upto, digest FROM grown_part WHERE file = ?1 ORDER BY upto",
+    [SQL_GROW] = "INSERT OR REPLACE INTO grown VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    [SQL_ADD_PART] = "INSERT OR REPLACE INTO grown_part VALUES (?1, ?2, ?3)",
+    [SQL_DROP_PARTS] = "DELETE FROM grown_part WHERE file = ?1",
+    [SQL_SHRINK] = "DELETE FROM grown WHERE file = ?1",
+    /* Its records are to be produced again: it must be read whole. */
+    [SQL_SHRINK_OTHERS] = "DELETE FROM grown WHERE file IN (SELECT blank FROM temp.change WHERE "
+                          "blank > 0)",
+    [SQL_SHRINK_AWAY] = "DELETE FROM grown WHERE file IN (SELECT file FROM temp.unfollowed)",
     /* Files may change names in a circle, so all give theirs up first. No path begins so. */
     [SQL_MOVE_OFF] = "UPDATE file SET path = CAST('moved ' || id AS BLOB), done = 0 WHERE id = ?1",
     /* What was known of the file that had the name before (?2) is the moved one's (?1) now: of one

@@ -133,7 +133,7 @@ enum outcome follow_state_mapped(struct follow_state *state, const struct mappin
     if (known == now)
         return OUT_OK;
     snprintf(sql, sizeof(sql),
-             "BEGIN; UPDATE file SET done = 0;"
+             "BEGIN; UPDATE file SET done = 0; DELETE FROM grown;"
              "INSERT OR REPLACE INTO meta VALUES ('mappings', %" PRId64 "); COMMIT",
              now);
     return sqlite_exec(&state->db, sql, err);
@@ -258,6 +258,13 @@ static enum outcome move(struct follow_state *state, const struct follow_move *m
                              : outcome; /* its id is free */
 }
 
+static enum outcome move_off(struct follow_state *state, int64_t id, struct error *err)
+{
+    enum outcome outcome = follow_sql_run(state, SQL_SHRINK, VALUES(NUMBER(id)), err);
+    return outcome == OUT_OK ? follow_sql_run(state, SQL_MOVE_OFF, VALUES(NUMBER(id)), err)
+                             : outcome;
+}
+
 enum outcome follow_state_move(struct follow_state *state, const struct follow_move *moves,
                                size_t count, struct error *err)
 {
@@ -266,13 +273,70 @@ enum outcome follow_state_move(struct follow_state *state, const struct follow_m
     enum outcome outcome = sqlite_exec(&state->db, "BEGIN IMMEDIATE", err);
     state->open = outcome == OUT_OK;
     for (size_t i = 0; i < count && outcome == OUT_OK; i++)
-        outcome = follow_sql_run(state, SQL_MOVE_OFF, VALUES(NUMBER(moves[i].id)), err);
+        outcome = move_off(state, moves[i].id, err);
     for (size_t i = 0; i < count && outcome == OUT_OK; i++)
         outcome = move(state, &moves[i], err);
     if (outcome == OUT_OK)
         outcome = sqlite_exec(&state->db, "COMMIT", err);
     state->open = state->open && outcome != OUT_OK;
     follow_state_abandon(state);
+    return outcome;
+}
+
+/* ---- files that grow ---- */
+
+enum outcome follow_state_find_grown(struct follow_state *state, int64_t file,
+                                     struct follow_grown *grown, bool *found, struct error *err)
+{
+    sqlite3_stmt *row;
+    enum outcome outcome = follow_sql_get(state, SQL_GROWN, VALUES(NUMBER(file)), &row, err);
+    *found = row != NULL;
+    if (!row)
+        return outcome;
+    *grown = (struct follow_grown){.end = (uint64_t)sqlite3_column_int64(row, 0),
+                                   .line = (uint64_t)sqlite3_column_int64(row, 1),
+                                   .ordinal = (uint64_t)sqlite3_column_int64(row, 2),
+                                   .size = (uint64_t)sqlite3_column_int64(row, 3),
+                                   .changed_ns = sqlite3_column_int64(row, 4),
+                                   .proof = sqlite_digest(row, 5),
+                                   .verified_ms = sqlite3_column_int64(row, 6),
+                                   .parts = (size_t)sqlite3_column_int64(row, 7)};
+    sqlite3_reset(row);
+    *found = grown->parts > 0 && grown->parts <= FOLLOW_PARTS_MAX;
+    return OUT_OK;
+}
+
+enum outcome follow_state_parts(struct follow_state *state, int64_t file,
+                                struct follow_part parts[FOLLOW_PARTS_MAX], size_t *count,
+                                struct error *err)
+{
+    sqlite3_stmt *row;
+    enum outcome outcome = follow_sql_get(state, SQL_PARTS, VALUES(NUMBER(file)), &row, err);
+    for (*count = 0; row && *count < FOLLOW_PARTS_MAX; outcome = sqlite_next(&state->db, &row, err))
+        parts[(*count)++] = (struct follow_part){.to = (uint64_t)sqlite3_column_int64(row, 0),
+                                                 .digest = sqlite_digest(row, 1)};
+    sqlite3_reset(row);
+    return outcome;
+}
+
+enum outcome follow_state_store_grown(struct follow_state *state, const struct follow_grown *grown,
+                                      const struct follow_part *parts, size_t count, bool anew,
+                                      struct error *err)
+{
+    enum outcome outcome = OUT_OK;
+    if (anew)
+        outcome = follow_sql_run(state, SQL_DROP_PARTS, VALUES(NUMBER(state->file)), err);
+    for (size_t i = 0; i < count && outcome == OUT_OK; i++)
+        outcome = follow_sql_run(
+            state, SQL_ADD_PART,
+            VALUES(NUMBER(state->file), NUMBER(parts[i].to), DIGEST(&parts[i].digest)), err);
+    if (outcome == OUT_OK)
+        outcome = follow_sql_run(state, SQL_GROW,
+                                 VALUES(NUMBER(state->file), NUMBER(grown->end),
+                                        NUMBER(grown->line), NUMBER(grown->ordinal),
+                                        NUMBER(grown->size), NUMBER(grown->changed_ns),
+                                        DIGEST(&grown->proof), NUMBER(grown->verified_ms)),
+                                 err);
     return outcome;
 }
 

@@ -100,6 +100,37 @@ struct follow_move {
 MUST_USE enum outcome follow_state_move(struct follow_state *state, const struct follow_move *moves,
                                         size_t count, struct error *err);
 
+/* A file that is NDJSON, whose first `end` bytes are whole lines that were read (follow_grown.h).
+ */
+struct follow_grown {
+    uint64_t end, line, ordinal; /* what is appended begins there */
+    uint64_t size;               /* of the identity that is stored with it, */
+    int64_t changed_ns;          /* and its time */
+    struct digest proof;         /* of its begin and of what stands before the end */
+    int64_t verified_ms;         /* all of it was compared then, Unix time */
+    size_t parts;                /* of which the digests are kept */
+};
+/* [end of the part before, to) */
+struct follow_part {
+    uint64_t to;
+    struct digest digest;
+};
+#define FOLLOW_PARTS_MAX 128
+
+/* *found false: it is to be read whole. */
+MUST_USE enum outcome follow_state_find_grown(struct follow_state *state, int64_t file,
+                                              struct follow_grown *grown, bool *found,
+                                              struct error *err);
+/* In order of their ends. */
+MUST_USE enum outcome follow_state_parts(struct follow_state *state, int64_t file,
+                                         struct follow_part parts[FOLLOW_PARTS_MAX], size_t *count,
+                                         struct error *err);
+/* Beside commit: what is known of the growing file, and its last parts; `anew`: they are all. */
+MUST_USE enum outcome follow_state_store_grown(struct follow_state *state,
+                                               const struct follow_grown *grown,
+                                               const struct follow_part *parts, size_t count,
+                                               bool anew, struct error *err);
+
 /* Begins a reading of the file, known->folder_device being that of now; `known->id` 0 gets an id.
  */
 MUST_USE enum outcome follow_state_begin(struct follow_state *state, const char *path,
@@ -127,7 +158,8 @@ MUST_USE enum outcome follow_state_clashes(struct follow_state *state, bool *cla
 void follow_state_set_aside(struct follow_state *state);
 MUST_USE enum outcome follow_state_resume(struct follow_state *state,
                                           const struct follow_known *known, struct error *err);
-MUST_USE enum outcome follow_state_compare(struct follow_state *state, bool deletes,
+/* `part`: only what was appended to the file was seen, and nothing of it is gone. */
+MUST_USE enum outcome follow_state_compare(struct follow_state *state, bool deletes, bool part,
                                            struct follow_counts *counts, struct error *err);
 
 /* Stores the intents of all that was compared; to be called before anything is sent. */

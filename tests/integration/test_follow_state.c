@@ -88,7 +88,7 @@ static void compare(bool deletes, struct follow_known *known, struct follow_coun
         struct follow_seen seen = see(i, &ordinal);
         OK(follow_state_see(state, &seen, &err));
     }
-    OK(follow_state_compare(state, deletes, counts, &err));
+    OK(follow_state_compare(state, deletes, false, counts, &err));
     OK(follow_state_intend(state, &err));
 }
 

@@ -28,6 +28,7 @@ struct byte_source {
     struct inflater *inflater;        /* NULL: stored as it is */
     struct bytes left;                /* of raw, not yet inflated */
     uint64_t done;
+    uint64_t to;     /* read no further; 0: to the end */
     uint64_t hashed; /* bytes in `hash` */
     struct digest_parts *hash;
     char *raw;
@@ -104,6 +105,17 @@ void byte_source_close(struct byte_source *source)
     free(source);
 }
 
+enum outcome byte_source_select(struct byte_source *source, uint64_t from, uint64_t to,
+                                struct error *err)
+{
+    if (source->fd < 0 || lseek(source->fd, (off_t)from, SEEK_SET) < 0)
+        return error_set(err, OUT_REJECT, ERR_SOURCE_CHANGED, "the source is no file any more");
+    source->begun = true;
+    source->done = from;
+    source->to = to;
+    return OUT_OK;
+}
+
 static void hash(struct byte_source *source, struct bytes part)
 {
     digest_add_part(source->hash, part);
@@ -130,7 +142,10 @@ static enum outcome read_some(struct byte_source *source, size_t used, size_t *s
 {
     if (source->stream && wait_for_input(source) != OUT_OK)
         return OUT_RETRY;
-    ssize_t got = read(source->fd, source->raw + used, BYTE_SOURCE_CHUNK - used);
+    size_t room = BYTE_SOURCE_CHUNK - used;
+    if (source->to && source->to - source->done < room)
+        room = (size_t)(source->to - source->done);
+    ssize_t got = read(source->fd, source->raw + used, room);
     if (got < 0 && (errno == EINTR || errno == EAGAIN))
         return OUT_RETRY;
     if (got < 0)
@@ -197,6 +212,8 @@ static enum outcome check_unchanged(const struct byte_source *source, struct err
         return OUT_OK;
     if (fstat(source->fd, &now) != 0)
         return cannot_read(source, err);
+    if (source->to && source->done == source->to)
+        return OUT_OK;
     if (same_file(&source->opened, &now) && source->done == (uint64_t)now.st_size)
         return OUT_OK;
     error_set(err, OUT_REJECT, ERR_SOURCE_CHANGED, "the source changed while it was read");

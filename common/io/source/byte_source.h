@@ -27,6 +27,11 @@ MUST_USE enum outcome byte_source_open(const char *path, struct byte_source **so
                                        struct error *err);
 void byte_source_close(struct byte_source *source);
 
+/* Before the first call of next, of a file: only bytes [from, to) are read, as they are stored, and
+ * what is written behind them meanwhile is no change of the source. OUT_REJECT as of next. */
+MUST_USE enum outcome byte_source_select(struct byte_source *source, uint64_t from, uint64_t to,
+                                         struct error *err);
+
 /* OUT_OK: *chunk, valid until the next call; empty at the end.
  * OUT_RETRY: nothing came on standard input for 100 ms, or a signal did: look around, call again.
  * OUT_REJECT: this source is damaged (DRV-S005), or it changed since it was opened (DRV-S006, said

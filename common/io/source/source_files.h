@@ -16,6 +16,13 @@
 #include "common/base/error.h"
 #include "common/io/source/source_rules.h"
 
+/* Lines of a file that is NDJSON, and of one mapping: from a line's begin to behind another's end.
+ */
+struct source_part {
+    uint64_t from, to;      /* bytes; to 0: the file is read whole */
+    uint64_t line, ordinal; /* of the first of them */
+};
+
 struct source_file {
     char *path; /* as given, or below the folder given; "-" = standard input, the last one */
     int64_t modified_ns;
@@ -23,6 +30,7 @@ struct source_file {
     int problem;            /* errno of a folder that cannot be listed; 0 = a file */
     bool identified;        /* device and inode are known */
     uint64_t device, inode; /* source_identity.h */
+    struct source_part part;
 };
 
 /* A name that was left out, because it is a file that is there already. */

@@ -133,6 +133,22 @@ static enum outcome begin(struct source_reading *reading, enum collect_form form
     return outcome;
 }
 
+/* What the whole file was found to be is known. */
+static enum outcome begin_part(struct source_reading *reading, struct error *err)
+{
+    const struct source_part *part = &reading->file->part;
+    const struct json_line_start start = {part->from, part->line, part->ordinal};
+    enum outcome outcome = begin(reading, COLLECT_FILES, err);
+    if (outcome == OUT_OK)
+        outcome = byte_source_select(reading->bytes, part->from, part->to, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    json_stream_free(reading->stream);
+    reading->stream = json_stream_new(JSON_SHAPE_NDJSON, reading->rules->settings->record_bytes);
+    json_stream_begin_at(reading->stream, &start);
+    return OUT_OK;
+}
+
 /* ---- open, close ---------------------------------------------------------------------------- */
 
 enum outcome source_reading_open(const struct source_rules *rules, const struct source_file *file,
@@ -153,7 +169,9 @@ enum outcome source_reading_open(const struct source_rules *rules, const struct 
     }
     if (outcome == OUT_OK)
         outcome = byte_source_open(file->path, &reading->bytes, err);
-    if (outcome == OUT_OK && form_by_name(reading, &form))
+    if (outcome == OUT_OK && file->part.to)
+        outcome = begin_part(reading, err);
+    else if (outcome == OUT_OK && form_by_name(reading, &form))
         outcome = begin(reading, form, err);
     if (outcome != OUT_OK) {
         source_reading_close(reading);
@@ -464,6 +482,12 @@ enum collect_form source_reading_form(const struct source_reading *reading)
 const struct byte_source *source_reading_bytes(const struct source_reading *reading)
 {
     return reading->bytes;
+}
+
+bool source_reading_ended_at(const struct source_reading *reading, struct json_line_start *start)
+{
+    return reading->stream && reading->stage == STAGE_ENDED &&
+           byte_source_is_plain(reading->bytes) && json_stream_ended_at(reading->stream, start);
 }
 
 bool source_reading_may_be_empty(const struct source_reading *reading)

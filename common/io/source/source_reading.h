@@ -17,6 +17,7 @@
 #include "common/io/settings.h"
 #include "common/io/source/source_files.h"
 #include "common/io/source/source_rules.h"
+#include "common/model/json/json_stream.h"
 #include "common/model/message/record.h"
 #include "common/policy/collect/collect.h"
 
@@ -72,6 +73,9 @@ MUST_USE enum outcome source_reading_check(const struct source_rules *rules,
 enum collect_form source_reading_form(const struct source_reading *reading);
 /* The bytes behind it, for progress and times. */
 const struct byte_source *source_reading_bytes(const struct source_reading *reading);
+/* After END of a whole file that is NDJSON, stored as it is: where what is appended will begin.
+ * False: another form, or its last line has no end. */
+bool source_reading_ended_at(const struct source_reading *reading, struct json_line_start *start);
 /* True for a source that is an empty list rather than nothing: no record is no mistake then. */
 bool source_reading_may_be_empty(const struct source_reading *reading);
 

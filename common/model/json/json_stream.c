@@ -163,6 +163,22 @@ enum json_shape json_stream_shape(const struct json_stream *stream)
     return stream->shape == JSON_SHAPE_NONE ? JSON_SHAPE_DETECT : stream->shape;
 }
 
+void json_stream_begin_at(struct json_stream *stream, const struct json_line_start *start)
+{
+    assert(stream->shape == JSON_SHAPE_NDJSON && stream->state == STATE_BEGIN);
+    stream->state = STATE_LINE;
+    stream->ordinal = start->ordinal;
+    stream->window.here = (struct json_place){start->byte, start->line, start->byte};
+}
+
+bool json_stream_ended_at(const struct json_stream *stream, struct json_line_start *start)
+{
+    const struct json_place *here = &stream->window.here;
+    *start = (struct json_line_start){here->byte, here->line, stream->ordinal};
+    return stream->state == STATE_DONE && stream->shape == JSON_SHAPE_NDJSON &&
+           here->byte == here->line_start;
+}
+
 void json_stream_feed(struct json_stream *stream, struct bytes chunk)
 {
     json_window_feed(&stream->window, chunk);

@@ -53,6 +53,16 @@ void json_stream_free(struct json_stream *stream);
 /* The shape found, JSON_SHAPE_DETECT while not known. */
 enum json_shape json_stream_shape(const struct json_stream *stream);
 
+/* Where a stream of lines begins anew, for who reads on behind what was read before. */
+struct json_line_start {
+    uint64_t byte, line, ordinal;
+};
+/* Before the first chunk of an NDJSON stream: its first byte is that one. */
+void json_stream_begin_at(struct json_stream *stream, const struct json_line_start *start);
+/* After END: what would be appended begins there. False: it is no NDJSON, or its last line has no
+ * end. */
+bool json_stream_ended_at(const struct json_stream *stream, struct json_line_start *start);
+
 /* Hands over the next chunk (borrowed until json_stream_next returns JSON_STREAM_MORE). */
 void json_stream_feed(struct json_stream *stream, struct bytes chunk);
 /* No more chunks will come. */
