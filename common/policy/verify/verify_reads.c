@@ -3,6 +3,9 @@
 #include <stdio.h>
 
 #include "common/base/text.h"
+#include "common/policy/text_line.h"
+
+#define WORDS_MAX 4096
 
 const double VERIFY_READS_PERCENTS[READS_PERCENTILES] = {50, 95, 99};
 
@@ -149,25 +152,36 @@ static void append_part(struct buf *out, uint64_t count, const char *what, bool 
     *first = false;
 }
 
-/* What else became of reads, and the first error. */
-static void append_rest(const struct verify_reads_store *store, struct buf *out)
+static void append_line(const struct buf *words, size_t width, struct buf *out)
 {
-    bool first = true;
-    if (!store->not_found && !store->refused && !store->errors && !store->late)
-        return;
-    buf_append_format(out, "  %s:", store->name);
-    append_part(out, store->not_found, "not found", &first);
-    append_part(out, store->refused, "refused", &first);
-    append_part(out, store->errors, "without an answer", &first);
-    append_part(out, store->late, "not begun in time", &first);
-    if (store->error[0]) {
-        buf_append_text(out, "; ");
-        text_append_safe(out, bytes_text(store->error), sizeof store->error);
-    }
-    buf_append_char(out, '\n');
+    buf_append_text(out, "  ");
+    struct text_line line = text_line_begin(out, 4, width);
+    text_line_words(&line, buf_view(words));
+    text_line_end(&line);
 }
 
-void verify_reads_append_text(const struct verify_reads *reads, struct buf *out)
+/* What else became of reads, and the first error. */
+static void append_rest(const struct verify_reads_store *store, size_t width, struct buf *out)
+{
+    bool first = true;
+    struct buf words;
+    if (!store->not_found && !store->refused && !store->errors && !store->late)
+        return;
+    buf_init(&words, WORDS_MAX);
+    buf_append_format(&words, "%s:", store->name);
+    append_part(&words, store->not_found, "not found", &first);
+    append_part(&words, store->refused, "refused", &first);
+    append_part(&words, store->errors, "without an answer", &first);
+    append_part(&words, store->late, "not begun in time", &first);
+    if (store->error[0]) {
+        buf_append_text(&words, "; ");
+        text_append_safe(&words, bytes_text(store->error), sizeof store->error);
+    }
+    append_line(&words, width, out);
+    buf_free(&words);
+}
+
+static void append_head(const struct verify_reads *reads, struct buf *out)
 {
     char number[28];
     buf_append_format(out, "reads compared: %s keys at %llu/s",
@@ -183,16 +197,23 @@ void verify_reads_append_text(const struct verify_reads *reads, struct buf *out)
         append_cell(out, PERCENTILE_NAMES[i]);
     append_cell(out, "max");
     buf_append_char(out, '\n');
+}
+
+void verify_reads_append_text(const struct verify_reads *reads, size_t width, struct buf *out)
+{
+    struct buf verdict;
+    append_head(reads, out);
     for (size_t i = 0; i < reads->count; i++) {
         append_store(reads, i, out);
         if (i > 0)
             append_ratios(reads, i, out);
     }
     for (size_t i = 0; i < reads->count; i++)
-        append_rest(&reads->stores[i], out);
-    buf_append_text(out, "  ");
-    verify_reads_append_verdict(reads, out);
-    buf_append_char(out, '\n');
+        append_rest(&reads->stores[i], width, out);
+    buf_init(&verdict, WORDS_MAX);
+    verify_reads_append_verdict(reads, &verdict);
+    append_line(&verdict, width, out);
+    buf_free(&verdict);
 }
 
 /* ---- JSON -------------------------------------------------------------------------------- */

@@ -69,8 +69,8 @@ void verify_reads_append_verdict(const struct verify_reads *reads, struct buf *o
 /* "0.81 ms" */
 void verify_reads_append_time(uint64_t ns, struct buf *out);
 
-/* Lines for people. */
-void verify_reads_append_text(const struct verify_reads *reads, struct buf *out);
+/* Lines for people, of at most `width` characters but for the table, which has 70. */
+void verify_reads_append_text(const struct verify_reads *reads, size_t width, struct buf *out);
 /* The member `reads_compared`. */
 void verify_reads_append_json(const struct verify_reads *reads, struct json_out *out);
 

@@ -358,7 +358,7 @@ void verify_text_append(const struct verify_report *report,
         buf_append_char(out, '\n');
     verify_side_checks_append_text(&report->side_checks, options->width, out);
     if (report->reads)
-        verify_reads_append_text(report->reads, out);
+        verify_reads_append_text(report->reads, options->width, out);
     append_run(&screen);
     append_verdict(&screen);
 }
