@@ -13,6 +13,7 @@
 #include "common/io/kafka/kafka_topics.h"
 #include "common/io/report_folder.h"
 #include "common/io/terminal.h"
+#include "common/io/terminal_live.h"
 #include "common/policy/verify/verify_html.h"
 #include "common/policy/verify/verify_next.h"
 #include "common/policy/verify/verify_reads.h"
@@ -120,13 +121,32 @@ static void wait_for_end_of_input(void)
     } while (got > 0 || (got < 0 && errno == EINTR));
 }
 
+static void draw_waiting(struct terminal_live *live, uint64_t for_ms)
+{
+    struct buf line;
+    buf_init(&line, 128);
+    terminal_live_open(live, STDERR_FILENO);
+    buf_append_format(&line, "comparing reads for %g s\n", (double)for_ms / 1000);
+    terminal_live_draw(live, buf_view(&line));
+    buf_free(&line);
+}
+
 /* After the verdict: reads say how fast the stores are, not what is in them. */
 static void compare_reads(const struct settings *settings, struct reads_sample *sample,
                           struct verify_report *report, struct verify_reads *result)
 {
     if (!sample)
         return;
+    struct terminal_live live;
+    bool shown = settings->progress_fd < 0 && !settings->quiet && !settings->plain &&
+                 terminal_is(STDERR_FILENO);
+    if (shown)
+        draw_waiting(&live, settings->compare_for_ms);
     reads_sample_read(sample, settings, result);
+    if (shown) {
+        terminal_live_clear(&live);
+        terminal_live_close(&live);
+    }
     report->reads = result;
 }
 
