@@ -6,7 +6,7 @@
  *
  * Of a hundred changes some are deletes (--deletes) and some records no table takes (--bad): an unknown plan, a budget
  * that is no number, half of a surrogate pair. A bad record is put right two seconds later. The last line of
- * standard output says what was done. --ledger FILE keeps each change as a line of JSON.
+ * standard output says what was done. --record FILE keeps each change as a line of JSON.
  *
  * No dependencies; Node 18 or later. Run one at a time: the application's files have one writer.
  */
@@ -30,7 +30,7 @@ const { values: given } = parseArgs({
     tenants: { type: 'string', default: '20' },
     deletes: { type: 'string', default: '5' },
     bad: { type: 'string', default: '1' },
-    ledger: { type: 'string' },
+    record: { type: 'string' },
     fill: { type: 'boolean', default: false },
   },
 });
@@ -57,7 +57,7 @@ let made = 0;
 function note(change, kind, one) {
   counts[change] += 1;
   counts.changes += 1;
-  if (given.ledger) appendFileSync(given.ledger, `${JSON.stringify({ at: Date.now(), change, kind, ...one })}\n`);
+  if (given.record) appendFileSync(given.record, `${JSON.stringify({ at: Date.now(), change, kind, ...one })}\n`);
 }
 
 /* ---- records ---- */

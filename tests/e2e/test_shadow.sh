@@ -5,7 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/shadow_lib.sh"
 
-LOAD_S=25 RATE=500 EACH=2
+LOAD_S=${SHADOW_LOAD_S:-25} RATE=500 EACH=2
 [ -z "${DROVER_TEST_FULL:-}" ] || LOAD_S=6600 EACH=5
 SEED=${SHADOW_SEED:-$RANDOM}
 RANDOM=$SEED
@@ -73,9 +73,9 @@ equal "Redis" "$(jq -c '.redis | [.different, .stale, .target_newer, .missing, .
 equal "records dead-lettered for good" "$(jq .counts.dead_lettered "$WORK/report.json")" 0
 
 say "damage"
-python3 tests/shadow/corrupt.py "$WORK/ledger" --each "$EACH" --seed "$SEED"
+python3 tests/shadow/corrupt.py "$WORK/planted" --each "$EACH" --seed "$SEED"
 expect_exit 5 full_pass
-python3 tests/shadow/check.py "$WORK/ledger" "$WORK/report.json" || fail "the full pass and the ledger differ"
+python3 tests/shadow/check.py "$WORK/planted" "$WORK/report.json" || fail "the full pass and what was planted differ"
 kill -TERM "$SHADOW"
 expect_exit 0 wait "$SHADOW"
 say done

@@ -55,6 +55,19 @@ wait_until 90 is_same
 end_shadow 0
 stop_worker A
 
+say "on a terminal: a view in place, and Ctrl-C"
+terminal() { env -u TMUX LC_ALL=C.UTF-8 TERM=screen tmux -S "$WORK/tmux" -f /dev/null "$@"; }
+shows() { terminal capture-pane -p | grep -Eq -- "$1" || { terminal capture-pane -p > "$WORK/screen.log"; return 1; }; }
+terminal new-session -d -x 100 -y 20 "'$DROVER' shadow --no-verify --config '$WORK/drover.yaml'; echo exit \$?; read -r"
+PIDS+=("$(terminal display-message -p '#{pid}')")
+wait_until 60 shows '^  work +[0-9 ]+ of [0-9 ]+ committed · lag 0 '
+shows '^  produce +[0-9 ]+ sent$' || fail "the view has no line of the producer"
+shows '^  verify +elsewhere · drover verify --follow$' || fail "the view has no line of the verifier"
+terminal send-keys C-c
+wait_until 60 shows '^exit 0$'
+shows '^shadow ended: told to end$' || fail "it does not say how it ended"
+terminal kill-server
+
 say "a part that fails ends all of it"
 start_shadow --no-verify
 wait_until 60 runs produce 1

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""check.py LEDGER REPORT.json: whether the report of a full pass names each damage of the ledger, by a right verdict, and nothing else.
+"""check.py PLANTED REPORT.json: whether the report of a full pass names each damage that was planted, by a right verdict, and nothing else.
 
 Prints a table, one line a kind of damage; exit 1 when one was not found, was called wrong, or something else was found."""
 import json
@@ -20,14 +20,14 @@ def findings(report):
     return found
 
 
-def main(ledger_file, report_file):
-    with open(ledger_file, encoding="utf-8") as lines:
-        ledger = [json.loads(line) for line in lines]
+def main(planted_file, report_file):
+    with open(planted_file, encoding="utf-8") as lines:
+        planted_list = [json.loads(line) for line in lines]
     with open(report_file, encoding="utf-8") as text:
         report = json.load(text)
     found, rows, bad = findings(report), defaultdict(lambda: [0, 0, set()]), []
     explained = set()
-    for entry in ledger:
+    for entry in planted_list:
         record = entry["entity"], entry["tenant"], entry["id"]
         verdicts = found.get((entry["where"], *record), set())
         right = bool(verdicts) and verdicts <= set(entry["verdicts"])
@@ -45,7 +45,7 @@ def main(ledger_file, report_file):
     print(f"{'damage':{width}}  planted  found  called")
     for kind, (planted, seen, verdicts) in rows.items():
         print(f"{kind:{width}}  {planted:7}  {seen:5}  {', '.join(sorted(verdicts))}")
-    print(f"{'total':{width}}  {len(ledger):7}  {sum(row[1] for row in rows.values()):5}  false: {len(false)}")
+    print(f"{'total':{width}}  {len(planted_list):7}  {sum(row[1] for row in rows.values()):5}  false: {len(false)}")
     for line in bad + [f"false: {line}" for line in false[:10]]:
         print(line)
     return 1 if bad or false else 0

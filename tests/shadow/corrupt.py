@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""corrupt.py LEDGER [--each N] [--seed N]: damages rows and Redis keys behind Drover's back, as an administrator could.
+"""corrupt.py PLANTED [--each N] [--seed N]: damages rows and Redis keys behind Drover's back, as an administrator could.
 
-Each kind of damage is done to N records of their own; the ledger says what was done to which record, where, and by which
+Each kind of damage is done to N records of their own; a list says what was done to which record, where, and by which
 verdicts it must be called. Beside what it damages nothing is touched."""
 import argparse
 import json
@@ -95,21 +95,21 @@ def victims(rng, entity, state, count, taken):
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("ledger")
+    arguments.add_argument("planted")
     arguments.add_argument("--each", type=int, default=2)
     arguments.add_argument("--seed", type=int, default=1)
     given = arguments.parse_args()
-    rng, taken, ledger = random.Random(given.seed), set(), []
+    rng, taken, planted = random.Random(given.seed), set(), []
     for kind, (entity, state, damage, where, verdicts) in KINDS.items():
         for tenant, key in victims(rng, entity, state, given.each, taken):
             taken.add((entity, tenant, key))
             damage(tenant, key)
             named = f"ghost-{key}" if kind.endswith("added") else key
-            ledger.append({"kind": kind, "entity": entity, "tenant": tenant, "id": named, "where": where, "verdicts": verdicts.split()})
-    with open(given.ledger, "w", encoding="utf-8") as out:
-        for line in ledger:
+            planted.append({"kind": kind, "entity": entity, "tenant": tenant, "id": named, "where": where, "verdicts": verdicts.split()})
+    with open(given.planted, "w", encoding="utf-8") as out:
+        for line in planted:
             out.write(json.dumps(line) + "\n")
-    print(f"{len(ledger)} records damaged in {len(KINDS)} ways")
+    print(f"{len(planted)} records damaged in {len(KINDS)} ways")
 
 
 if __name__ == "__main__":
