@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The long test of shadow replication: the example's application is changed 500 times a second, with deletes and bad records, while every
-# part of drover shadow is killed, PostgreSQL is restarted, Redis is emptied and killed. Then the rows are those of the files, and a full
-# pass finds nothing. Then rows and Redis keys are damaged in each way there is, and the pass names every one, and nothing else.
+# part of drover shadow is killed, PostgreSQL is restarted, Redis is emptied and killed. Then the rows are those of the files, and neither
+# the verifier that followed nor a full pass found anything. Then rows and Redis keys are damaged in each way there is, and the pass names
+# every one, and nothing else; and a row that is written wrong is found by the verifier that follows.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/shadow_lib.sh"
 
@@ -12,22 +13,26 @@ RANDOM=$SEED
 say "seed $SEED"
 
 start_shadow() {
-  "$DROVER" shadow --no-verify --config "$WORK/drover.yaml" --log-level warn >> "$WORK/shadow.log" 2>&1 &
+  "$DROVER" shadow --config "$WORK/drover.yaml" --log-level warn >> "$WORK/shadow.log" 2>&1 &
   SHADOW=$!
   PIDS+=("$SHADOW")
 }
 child() { pgrep -P "$SHADOW" -f "drover $1" | shuf -n 1 --random-source=<(yes "$RANDOM"); }
 have_ended() { ! kill -0 $PARTS 2> /dev/null; }
 commits() { [ "$(committed 2> /dev/null || echo 0)" -gt "$COMMITTED" ]; }
+# told NAME: the number of the shadow's last line; nothing yet: empty
+told() { grep '^shadow ' "$WORK/shadow.log" | tail -n 1 | sed -n "s/.* $1=\([0-9]*\).*/\1/p"; }
+has_told() { [ "$(told "$1")" "$2" "$3" ] 2> /dev/null; }
 full_pass() { drover verify --json --show-values --samples 100000 > "$WORK/report.json" 2> "$WORK/verify.log"; }
 
 # Each of them is followed by work that gets on.
-EVENTS=(follower worker shadow postgres redis_emptied redis_killed)
+EVENTS=(follower worker verifier shadow postgres redis_emptied redis_killed)
 happen() {
   say "$1"
   case $1 in
     follower) kill -KILL "$(child produce)" ;;
     worker) kill -KILL "$(child work)" ;;
+    verifier) kill -KILL "$(child verify)" ;;
     shadow) # its parts end in order by themselves
       PARTS=$(pgrep -P "$SHADOW")
       kill -KILL "$SHADOW"
@@ -66,6 +71,10 @@ wait_until 60 is_drained
 wait_until 90 redis_is_level
 wait_until 90 has_sentinel
 
+wait_until 60 has_told compared -gt 100
+equal "discrepancies that nobody made, by the verifier that followed" "$(told discrepancies)" 0
+say "the verifier that followed compared $(told compared) since the last start of the shadow, and found nothing"
+
 say "a full pass after all of it: what was rejected and is put right stays told, nothing else"
 full_pass || true
 equal "differences that nobody made" "$(jq -c '[.samples[], .redis_samples[] | select(.verdict | IN("rejected", "dead_lettered", "resolved") | not)] | map([.verdict, .entity, .tenant, .id])' "$WORK/report.json")" '[]'
@@ -76,6 +85,13 @@ say "damage"
 python3 tests/shadow/corrupt.py "$WORK/planted" --each "$EACH" --seed "$SEED"
 expect_exit 5 full_pass
 python3 tests/shadow/check.py "$WORK/planted" "$WORK/report.json" || fail "the full pass and what was planted differ"
+say "a row that is written wrong"
+psql "$ADMIN" -q <<'END'
+CREATE FUNCTION spoil() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.name := NEW.name || '!'; RETURN NEW; END $$;
+CREATE TRIGGER spoil BEFORE INSERT OR UPDATE ON app_user FOR EACH ROW WHEN (NEW.id = 'watched') EXECUTE FUNCTION spoil();
+END
+node --input-type=module -e "import { Store } from '$APP/app.mjs'; new Store('$APP/data').put('tenant-01', 'users', 'watched', { id: 'watched', name: 'Ada', plan: 'free' });"
+wait_until 60 has_told discrepancies -eq 1
 kill -TERM "$SHADOW"
-expect_exit 0 wait "$SHADOW"
+expect_exit 5 wait "$SHADOW"
 say done

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # drover shadow: a part that is killed comes back, one that fails ends all with its exit code, SIGTERM ends them in order, and what
-# leaves no part to run is refused. (The long form with the verifier is test_shadow.sh.)
+# leaves no part to run is refused.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/shadow_lib.sh"
 
@@ -27,25 +27,26 @@ has "$WORK/refused.log" "no part would run on this host"
 expect_exit 2 drover shadow --storage memory 2> "$WORK/memory.log"
 
 say "its parts are killed, again and again"
-start_shadow --no-verify
+start_shadow
 wait_until 90 is_same
 for round in 1 2 3; do
   before=$(grep -c shadow.restart "$WORK/shadow.log" || true)
-  kill -KILL $(children produce) $(children work)
+  kill -KILL $(children produce) $(children work) $(children verify)
   restarted() { [ "$(grep -c shadow.restart "$WORK/shadow.log")" -gt "$before" ]; }
   wait_until 30 restarted
   wait_until 60 runs produce 1
   wait_until 60 runs work 2
+  wait_until 60 runs verify 1
   load --rate 40 --for 1 --seed "$round" > "$WORK/load.out"
 done
 wait_until 90 is_same
 wait_until 90 is_drained
-told() { jq -e 'select(.kind == "shadow_progress") | .work.restarts >= 6 and .produce.restarts >= 3' "$WORK/shadow.json" | grep -q true; }
+told() { jq -e 'select(.kind == "shadow_progress") | .work.restarts >= 6 and .produce.restarts >= 3 and .verify.restarts >= 3 and .verify.compared > 0' "$WORK/shadow.json" | grep -q true; }
 wait_until 60 told
-PARTS=$(children produce; children work)
+PARTS=$(children produce; children work; children verify)
 end_shadow 0
 for pid in $PARTS; do ! kill -0 "$pid" 2> /dev/null || fail "a part of it still runs"; done
-equal "how its parts ended" "$(tail -n 1 "$WORK/shadow.json" | jq -c '.children | map([.kind, .exit_code])')" '[["produce",143],["work",0],["work",0]]'
+equal "how its parts ended" "$(tail -n 1 "$WORK/shadow.json" | jq -c '.children | map([.kind, .exit_code])')" '[["produce",143],["verify",0],["work",0],["work",0]]'
 
 say "the workers elsewhere, the follower here"
 start_worker A
