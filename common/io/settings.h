@@ -140,17 +140,17 @@ struct settings {
     struct conf_list verify_sources; /* --source: original files, read again */
     uint64_t verify_memory;          /* default 256 MiB */
     bool show_values;
-    const char *report_dir;  /* reports go there, a folder each */
-    uint64_t report_keep;    /* of a migration; 0: all */
-    uint64_t samples;        /* per verdict, default 20 */
-    uint64_t report_tenants; /* with problems, listed in report.json */
-    const char *only_tenant; /* --only-tenant: the report's scope */
-    bool verify_follow;      /* goes on with what the workers commit */
-    const char *verify_id;   /* names this one among several; NULL: the host's name */
-    uint64_t follow_backlog; /* messages behind, above which a share is compared */
-    uint64_t full_every_ms;  /* between two verifications of everything; 0: none */
+    const char *report_dir;   /* reports go there, a folder each */
+    uint64_t report_keep;     /* of a migration; 0: all */
+    uint64_t samples;         /* per verdict, default 20 */
+    uint64_t report_tenants;  /* with problems, listed in report.json */
+    const char *only_tenant;  /* --only-tenant: the report's scope */
+    bool verify_follow;       /* goes on with what the workers commit */
+    const char *verify_id;    /* names this one among several; NULL: the host's name */
+    uint64_t follow_backlog;  /* messages behind, above which a share is compared */
+    uint64_t full_every_ms;   /* between two verifications of everything; 0: none */
     uint64_t rows_per_second; /* read of the store; 0: no limit */
-    uint64_t suspect_ms;     /* what is wrong is looked at again for so long */
+    uint64_t suspect_ms;      /* what is wrong is looked at again for so long */
     uint64_t
         follow_cells; /* follow: rows of counts by minute in the book (verifier/follow/book.h) */
 

@@ -20,7 +20,7 @@
 #include "common/base/mem.h"
 #include "common/io/files.h"
 #include "tests/support/suite.h"
-#include "verifier/follow_save.h"
+#include "verifier/follow/follow_files.h"
 #include "verifier/verify_facts.h"
 
 static char folder[64];
@@ -252,14 +252,14 @@ START_TEST(test_a_verification_that_follows)
         .migration = "shop", .topic = "t", .group = "g", .id = "1", .share = 1};
     report.windows[FOLLOW_TOTAL].counts[VERDICT_MATCH] = 7;
     verify_facts_take(&texts, &settings, &mappings, NULL, &report.facts);
-    ck_assert_int_eq(follow_save(&settings, &report, &path, &err), OUT_OK);
+    ck_assert_int_eq(follow_files_write(&settings, &report, &path, &err), OUT_OK);
     free(path);
     struct buf before, after;
     ck_assert_int_eq(files_read(at("latest/report.json"), 1u << 20, &before, &err), OUT_OK);
     ck_assert_ptr_nonnull(strstr(buf_text(&before), "\"ended\":null"));
     ck_assert_ptr_nonnull(strstr(buf_text(&before), "\"exit_code\":null"));
     report.facts.ended_ms = report.facts.began_ms;
-    ck_assert_int_eq(follow_save(&settings, &report, &path, &err), OUT_OK);
+    ck_assert_int_eq(follow_files_write(&settings, &report, &path, &err), OUT_OK);
     ck_assert_ptr_nonnull(strstr(path, texts.run));
     free(path);
     ck_assert_int_eq(files_read(at("latest/report.json"), 1u << 20, &after, &err), OUT_OK);

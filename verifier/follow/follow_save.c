@@ -4,9 +4,8 @@
 #include <stdlib.h>
 
 #include "common/base/mem.h"
-#include "common/io/answer.h"
 #include "common/io/clock.h"
-#include "common/io/report_folder.h"
+#include "verifier/follow/follow_files.h"
 #include "verifier/follow/full_result.h"
 
 #define LISTS_BYTES_MAX ((size_t)16 << 20)
@@ -59,29 +58,6 @@ static enum outcome take_lists(const struct follow_save *save, struct arena *are
     return outcome;
 }
 
-static enum outcome write_files(const struct follow_save *save, const struct follow_report *report,
-                                struct error *err)
-{
-    const struct report_place place = {.folder = save->settings->report_dir,
-                                       .migration = save->settings->migration,
-                                       .run = save->texts.run,
-                                       .keep = save->settings->report_keep};
-    struct buf json, html;
-    char *path = NULL;
-    buf_init(&json, ANSWER_MAX);
-    buf_init(&html, ANSWER_MAX);
-    follow_report_append_document(report, &json);
-    follow_report_append_html(report, &html);
-    enum outcome outcome =
-        json.failed || html.failed
-            ? error_set(err, OUT_FATAL, ERR_REPORT, "the report is too large")
-            : report_folder_write(&place, buf_view(&json), buf_view(&html), &path, err);
-    free(path);
-    buf_free(&json);
-    buf_free(&html);
-    return outcome;
-}
-
 enum outcome follow_save_write(struct follow_save *save, const struct follow_numbers *numbers,
                                bool ended, struct error *err)
 {
@@ -96,11 +72,11 @@ enum outcome follow_save_write(struct follow_save *save, const struct follow_num
         .starts = book_starts(save->notes->book),
     };
     struct arena arena;
+    char *path = NULL;
     if (!settings->report_dir || !settings->report_dir[0])
         return OUT_OK;
     arena_init(&arena, LISTS_BYTES_MAX);
     int64_t now_ms = clock_unix_ms();
-    report.facts.written_ms = now_ms;
     report.facts.ended_ms = ended ? now_ms : -1;
     take_numbers(numbers, &report);
     struct follow_partition *partitions = mem_zeroed(save->intake->count, sizeof *partitions);
@@ -114,7 +90,8 @@ enum outcome follow_save_write(struct follow_save *save, const struct follow_num
         full_result_next_ms(report.full_pass.began_ms, settings->full_every_ms, now_ms);
     report.full_pass.next_ms = next_ms == INT64_MAX || ended ? -1 : next_ms;
     if (outcome == OUT_OK)
-        outcome = write_files(save, &report, err);
+        outcome = follow_files_write(settings, &report, &path, err);
+    free(path);
     free(minutes);
     free(partitions);
     arena_free(&arena);

@@ -1,11 +1,11 @@
-#include "verifier/follow_save.h"
+#include "verifier/follow/follow_files.h"
 
 #include "common/io/answer.h"
 #include "common/io/clock.h"
 #include "common/io/report_folder.h"
 
-enum outcome follow_save(const struct settings *settings, struct follow_report *report, char **path,
-                         struct error *err)
+enum outcome follow_files_write(const struct settings *settings, struct follow_report *report,
+                                char **path, struct error *err)
 {
     const struct report_place place = {.folder = settings->report_dir,
                                        .migration = settings->migration,
