@@ -18,10 +18,10 @@ static const struct {
     {"discrepancy_rate>0.01%for 5m",
      {ALERT_DISCREPANCY_RATE, FOLLOW_FIVE_MINUTES, ALERT_ABOVE, 0.0001, 300000}},
     {"  discrepancy_upper over 24h >= 1e-4 ",
-     {ALERT_DISCREPANCY_UPPER, FOLLOW_DAY, ALERT_AT_LEAST, 0.0001, 0}},
+     {ALERT_DISCREPANCY_UPPER, FOLLOW_DAY, ALERT_NOT_BELOW, 0.0001, 0}},
     {"dead_lettered over total > 0", {ALERT_DEAD_LETTERED, FOLLOW_TOTAL, ALERT_ABOVE, 0, 0}},
     {"lag_seconds>60 for 90s", {ALERT_LAG_SECONDS, FOLLOW_FIVE_MINUTES, ALERT_ABOVE, 60, 90000}},
-    {"lag_records <= 5", {ALERT_LAG_RECORDS, FOLLOW_FIVE_MINUTES, ALERT_AT_MOST, 5, 0}},
+    {"lag_records <= 5", {ALERT_LAG_RECORDS, FOLLOW_FIVE_MINUTES, ALERT_NOT_ABOVE, 5, 0}},
     {"full_pass_problems < 1 %",
      {ALERT_FULL_PASS_PROBLEMS, FOLLOW_FIVE_MINUTES, ALERT_BELOW, 0.01, 0}},
 };

@@ -25,9 +25,9 @@ static const char *const WINDOWS[FOLLOW_WINDOWS] = {
 
 static const char *const COMPARISONS[] = {
     [ALERT_ABOVE] = ">",
-    [ALERT_AT_LEAST] = ">=",
+    [ALERT_NOT_BELOW] = ">=",
     [ALERT_BELOW] = "<",
-    [ALERT_AT_MOST] = "<=",
+    [ALERT_NOT_ABOVE] = "<=",
 };
 
 enum { FOR_MAX_MS = 7 * 24 * 3600 * 1000, WORD_SIZE = 64 };
@@ -212,7 +212,7 @@ static bool holds(const struct alert_rule *rule, double value)
     switch (rule->comparison) {
     case ALERT_ABOVE:
         return value > rule->limit;
-    case ALERT_AT_LEAST:
+    case ALERT_NOT_BELOW:
         return value >= rule->limit;
     case ALERT_BELOW:
         return value < rule->limit;

@@ -43,9 +43,9 @@ enum alert_metric {
 
 enum alert_comparison {
     ALERT_ABOVE,
-    ALERT_AT_LEAST,
+    ALERT_NOT_BELOW,
     ALERT_BELOW,
-    ALERT_AT_MOST,
+    ALERT_NOT_ABOVE,
 };
 
 struct alert_rule {
