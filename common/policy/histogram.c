@@ -54,14 +54,14 @@ void histogram_free(struct histogram *histogram)
 void histogram_reset(struct histogram *histogram)
 {
     memset(histogram->counts, 0, histogram->size * sizeof *histogram->counts);
-    histogram->count = histogram->above = histogram->least = histogram->max = 0;
+    histogram->count = histogram->above = histogram->min = histogram->max = 0;
     histogram->sum = 0;
 }
 
-static void widen(struct histogram *histogram, uint64_t least, uint64_t max)
+static void widen(struct histogram *histogram, uint64_t min, uint64_t max)
 {
-    if (histogram->count == 0 || least < histogram->least)
-        histogram->least = least;
+    if (histogram->count == 0 || min < histogram->min)
+        histogram->min = min;
     if (histogram->count == 0 || max > histogram->max)
         histogram->max = max;
 }
@@ -81,7 +81,7 @@ void histogram_merge(struct histogram *histogram, const struct histogram *from)
     assert(histogram->highest == from->highest && histogram->half_bits == from->half_bits);
     if (from->count == 0)
         return;
-    widen(histogram, from->least, from->max);
+    widen(histogram, from->min, from->max);
     for (size_t i = 0; i < from->size; i++)
         histogram->counts[i] += from->counts[i];
     histogram->count += from->count;

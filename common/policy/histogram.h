@@ -19,12 +19,12 @@
 
 struct histogram {
     uint64_t *counts;
-    size_t size;         /* of them */
-    unsigned half_bits;  /* k - 1 */
-    uint64_t highest;    /* greatest value that is told from greater ones */
-    uint64_t count;      /* values recorded */
-    uint64_t above;      /* of them: greater than `highest`; in percentiles they are `highest` */
-    uint64_t least, max; /* exact, also of those; of none: 0 */
+    size_t size;        /* of them */
+    unsigned half_bits; /* k - 1 */
+    uint64_t highest;   /* greatest value that is told from greater ones */
+    uint64_t count;     /* values recorded */
+    uint64_t above;     /* of them: greater than `highest`; in percentiles they are `highest` */
+    uint64_t min, max;  /* exact, also of those; of none: 0 */
     double sum;
 };
 

@@ -18,7 +18,7 @@ int main(int argc, char **argv)
         histogram_record(&histogram, value);
     for (int i = 3; i < argc; i++)
         printf("%" PRIu64 "\n", histogram_percentile(&histogram, strtod(argv[i], NULL)));
-    printf("%" PRIu64 " %" PRIu64 " %" PRIu64 " %.9g\n", histogram.count, histogram.least,
+    printf("%" PRIu64 " %" PRIu64 " %" PRIu64 " %.9g\n", histogram.count, histogram.min,
            histogram.max, histogram_mean(&histogram));
     histogram_free(&histogram);
     return 0;

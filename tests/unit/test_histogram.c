@@ -52,7 +52,7 @@ static void check_values(struct histogram *histogram, size_t count, unsigned dig
     for (size_t i = 0; i < count; i++)
         sum += (double)values[i];
     ck_assert_uint_eq(histogram->count, count);
-    ck_assert_uint_eq(histogram->least, values[0]);
+    ck_assert_uint_eq(histogram->min, values[0]);
     ck_assert_uint_eq(histogram->max, values[count - 1]);
     ck_assert_double_eq_tol(histogram_mean(histogram), sum / (double)count,
                             sum / (double)count * 1e-9);
@@ -107,7 +107,7 @@ START_TEST(merged_is_as_recorded_in_one)
         ck_assert_uint_eq(histogram_percentile(&parts[0], 99), 0);
         histogram_merge(&parts[0], &parts[1]);
         ck_assert_uint_eq(parts[0].max, parts[1].max);
-        ck_assert_uint_eq(parts[0].least, parts[1].least);
+        ck_assert_uint_eq(parts[0].min, parts[1].min);
         for (int i = 0; i < 3; i++)
             histogram_free(&parts[i]);
     }
