@@ -20,7 +20,7 @@ run_tests() {
   some_test_matches "$filter"
   own_stack test
   start_own_stack
-  run_in_group ctest --test-dir "$ROOT/build/dev" --output-on-failure --no-tests=error -j2 "${FORM[@]}" \
+  run_in_group ctest --test-dir "$ROOT/build/dev" --output-on-failure --no-tests=error -j3 "${FORM[@]}" \
     --output-junit "$STACK/results.xml" -R "$filter" || status=$?
   summarise "$STACK/results.xml" || status=$(( status ? status : EXIT_FAILURE ))
   OWN_STATUS=$status
