@@ -5,6 +5,7 @@
 . "$(dirname "$0")/redis_lib.sh"
 
 start_redis
+redis-cli -u "$REDIS_URL" SET project:acme:p1 '{}' > "$WORK/demo.log" # as the demo leaves them in the Redis that both use
 mkdir -p "$WORK/bin"
 ln -s "$(realpath "$DROVER")" "$WORK/bin/drover"
 drover schema apply > "$WORK/schema.log" 2>&1 # the roles

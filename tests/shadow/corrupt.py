@@ -37,20 +37,20 @@ def add(table, tenant, key):
 
 def spoil_meta(tenant, key):
     """The version in the meta beside a value: one more."""
-    name = f"project:{tenant}:{key}:v"
+    name = f"app:project:{tenant}:{key}:v"
     meta = redis("GET", name)
     redis("SET", name, f"{int(meta[:16], 16) + 1:016x}{meta[16:]}")
 
 
 def spoil_value(tenant, key):
-    name = f"project:{tenant}:{key}"
+    name = f"app:project:{tenant}:{key}"
     redis("SET", name, redis("GET", name).replace('"title":"', '"title":"not '))
 
 
 def add_key(tenant, key):
     """Value and meta of a record that there is not, as if Drover had written them."""
-    redis("SET", f"project:{tenant}:ghost-{key}", redis("GET", f"project:{tenant}:{key}"))
-    redis("SET", f"project:{tenant}:ghost-{key}:v", redis("GET", f"project:{tenant}:{key}:v").replace(f"/{key}", f"/ghost-{key}"))
+    redis("SET", f"app:project:{tenant}:ghost-{key}", redis("GET", f"app:project:{tenant}:{key}"))
+    redis("SET", f"app:project:{tenant}:ghost-{key}:v", redis("GET", f"app:project:{tenant}:{key}:v").replace(f"/{key}", f"/ghost-{key}"))
 
 
 DIGEST = "drover_digest = set_byte(drover_digest, 3, get_byte(drover_digest, 3) # 255)"
@@ -71,8 +71,8 @@ KINDS = {
         "app_user", t, k, "drover_deleted = false, name = 'back again'"), "table", "different extra"),
     "deleted status reset": ("project", "gone", lambda t, k: update("app_project", t, k, "status = 'open'"), "table", "different extra"),
     "Redis value changed": ("project", "live", spoil_value, "redis", "different"),
-    "Redis field changed": ("user", "live", lambda t, k: redis("HSET", f"user:{t}:{k}", "plan", "none"), "redis", "different"),
-    "Redis key deleted": ("project", "live", lambda t, k: redis("DEL", f"project:{t}:{k}"), "redis", "missing different"),
+    "Redis field changed": ("user", "live", lambda t, k: redis("HSET", f"app:user:{t}:{k}", "plan", "none"), "redis", "different"),
+    "Redis key deleted": ("project", "live", lambda t, k: redis("DEL", f"app:project:{t}:{k}"), "redis", "missing different"),
     "Redis meta changed": ("project", "live", spoil_meta, "redis", "target_newer"),
     "Redis key added": ("project", "live", add_key, "redis", "extra"),
 }
