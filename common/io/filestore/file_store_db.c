@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/io/filestore/file_store_db.h"
@@ -99,14 +100,17 @@ static enum outcome open_connection(struct sqlite_db *db, const char *path, int 
     return outcome;
 }
 
-/* SQLite gives the files beside it the database's own mode. */
+/* SQLite gives the files beside it the database's own mode. One that is there is not opened here:
+ * closing it would drop every lock that this process has on it (sqlite.org/howtocorrupt.html 2.2).
+ */
 static enum outcome make_private(const char *path, struct error *err)
 {
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd >= 0) {
+    struct stat status;
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd >= 0)
         close(fd);
+    if (fd >= 0 || (errno == EEXIST && lstat(path, &status) == 0 && S_ISREG(status.st_mode)))
         return OUT_OK;
-    }
     error_set(err, OUT_FATAL, ERR_STORE_FILE, "the database cannot be made");
     error_cause(err, "%s", strerrordesc_np(errno));
     return OUT_FATAL;
