@@ -47,7 +47,7 @@ struct follow {
     struct notes notes;
     struct suspects suspects;
     struct follow_step step;
-    struct standing *standing;
+    struct state_teller *teller;
     struct full_pass *full;
     struct follow_save save;
     struct follow_alerts *alerts;
@@ -311,9 +311,9 @@ static void turn_alerts(struct follow *follow)
 static void tell_sometimes(struct follow *follow)
 {
     uint64_t now_ms = clock_monotonic_ms();
-    if (standing_is_due(follow->standing)) {
+    if (state_teller_is_due(follow->teller)) {
         const struct follow_numbers numbers = numbers_of(follow);
-        standing_tell(follow->standing, &numbers, false);
+        standing_tell(follow->teller, &numbers, false);
     }
     if (now_ms >= follow->save_ms)
         save(follow, false);
@@ -403,7 +403,7 @@ static enum outcome open_parts(struct follow *follow, struct error *err)
                                         .suspects = &follow->suspects,
                                         .notes = &follow->notes};
     follow_step_init(&follow->step);
-    follow->standing = standing_open(settings, follow->bus, follow->notes.id);
+    follow->teller = state_teller_open(settings, follow->bus, STATE_VERIFY, follow->notes.id);
     follow->save = (struct follow_save){.settings = settings,
                                         .notes = &follow->notes,
                                         .intake = &follow->intake,
@@ -436,7 +436,7 @@ static void close_parts(struct follow *follow)
     follow_step_free(&follow->step);
     receipt_intake_free(&follow->intake);
     suspects_free(&follow->suspects);
-    standing_close(follow->standing);
+    state_teller_close(follow->teller);
     full_pass_free(follow->full);
     follow_alerts_free(follow->alerts);
     notes_close(&follow->notes);
@@ -470,7 +470,7 @@ enum exit_code verify_follow_main(const struct settings *settings, struct error 
     } else {
         work(follow);
         const struct follow_numbers numbers = numbers_of(follow);
-        standing_tell(follow->standing, &numbers, true);
+        standing_tell(follow->teller, &numbers, true);
         save(follow, true);
         tell(follow, true);
         code = follow->failed ? error_code_exit(follow->failure.code) : result_of(follow);

@@ -21,19 +21,6 @@ static const struct {
     {VERDICT_LAGGING, "the workers had not written them yet"},
 };
 
-static void append_row(struct buf *out, uint64_t count, const char *what, const char *why)
-{
-    if (!count)
-        return;
-    buf_append_text(out, "<tr><td class=\"n\">");
-    html_append_count(out, count);
-    buf_append_text(out, "</td><td>");
-    html_append_words(out, bytes_text(what));
-    buf_append_text(out, "</td><td>");
-    html_append_words(out, bytes_text(why));
-    buf_append_text(out, "</td></tr>\n");
-}
-
 static void append_share(const struct follow_report *report, struct buf *out)
 {
     struct buf text;
@@ -95,15 +82,17 @@ void follow_html_append_scope(const struct follow_report *report, struct buf *ou
     if (sum_of_rows(report)) {
         buf_append_text(out, "<table>\n<tr><th class=\"n\">number</th><th>what</th>"
                              "<th>why</th></tr>\n");
-        append_row(out, report->not_compared, "left out",
-                   "not in the sample, while it could not keep up");
+        verify_html_append_uncompared(out, report->not_compared, "left out",
+                                      "not in the sample, while it could not keep up");
         for (size_t i = 0; i < sizeof UNCOMPARED / sizeof *UNCOMPARED; i++)
-            append_row(out, counts[UNCOMPARED[i].verdict],
-                       TOTALS_VERIFY.classes[UNCOMPARED[i].verdict].title, UNCOMPARED[i].why);
-        append_row(out, report->open_suspects, "suspects",
-                   "looked wrong once, and are looked at again before they count");
-        append_row(out, report->not_rechecked, "not looked at again",
-                   "looked wrong once when too many others did");
+            verify_html_append_uncompared(out, counts[UNCOMPARED[i].verdict],
+                                          TOTALS_VERIFY.classes[UNCOMPARED[i].verdict].title,
+                                          UNCOMPARED[i].why);
+        verify_html_append_uncompared(
+            out, report->open_suspects, "suspects",
+            "looked wrong once, and are looked at again before they count");
+        verify_html_append_uncompared(out, report->not_rechecked, "not looked at again",
+                                      "looked wrong once when too many others did");
         buf_append_text(out, "</table>\n");
     }
     buf_append_text(out, "</section>\n");

@@ -40,5 +40,8 @@ void verify_html_append_flow(const struct verify_html *page);
 void verify_html_append_reads(const struct verify_html *page);
 /* verify_html_scope.c: what was not compared. */
 void verify_html_append_scope(const struct verify_html *page);
+/* A row of its table: `what` was not compared, and why; nothing when there was none. */
+void verify_html_append_uncompared(struct buf *out, uint64_t count, const char *what,
+                                   const char *why);
 
 #endif

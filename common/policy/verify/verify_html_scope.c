@@ -22,10 +22,9 @@ static const struct {
     {VERDICT_ELSEWHERE, "from a source that was not read again"},
 };
 
-static void append_row(const struct verify_html *page, uint64_t count, const char *what,
-                       const char *why)
+void verify_html_append_uncompared(struct buf *out, uint64_t count, const char *what,
+                                   const char *why)
 {
-    struct buf *out = page->out;
     if (!count)
         return;
     buf_append_text(out, "<tr><td class=\"n\">");
@@ -41,15 +40,17 @@ static void append_rows(const struct verify_html *page)
 {
     const struct verify_report *report = page->report;
     for (size_t i = 0; i < sizeof UNCOMPARED / sizeof *UNCOMPARED; i++)
-        append_row(page, page->total[UNCOMPARED[i].verdict],
-                   TOTALS_VERIFY.classes[UNCOMPARED[i].verdict].title, UNCOMPARED[i].why);
-    append_row(page, report->evicted, "evicted", VERIFY_WORDS_EVICTED);
-    append_row(page, report->not_rechecked, "not looked at again",
-               "differences that are counted without naming their members");
-    append_row(page, report->side_checks.sealed.not_compared, "sealed values",
-               "without the key, or of a store whose vault is not read");
-    append_row(page, report->side_checks.redis.expired, "expired in Redis",
-               "gone, and their time to live was over");
+        verify_html_append_uncompared(page->out, page->total[UNCOMPARED[i].verdict],
+                                      TOTALS_VERIFY.classes[UNCOMPARED[i].verdict].title,
+                                      UNCOMPARED[i].why);
+    verify_html_append_uncompared(page->out, report->evicted, "evicted", VERIFY_WORDS_EVICTED);
+    verify_html_append_uncompared(page->out, report->not_rechecked, "not looked at again",
+                                  "differences that are counted without naming their members");
+    verify_html_append_uncompared(page->out, report->side_checks.sealed.not_compared,
+                                  "sealed values",
+                                  "without the key, or of a store whose vault is not read");
+    verify_html_append_uncompared(page->out, report->side_checks.redis.expired, "expired in Redis",
+                                  "gone, and their time to live was over");
 }
 
 static bool has_rows(const struct verify_html *page)
