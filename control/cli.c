@@ -208,17 +208,33 @@ static void tell_old_names(const struct invocation *invocation)
             fprintf(stderr, "note: %s\n", conf->renamed[i]);
 }
 
-/* Set by `drover run` for its children; not handed on to theirs. */
+/* A number that `drover run` or `shadow` sets for its children, not handed on to theirs; -1: none.
+ */
+static int64_t take_number(const char *name, int64_t max)
+{
+    const char *text = getenv(name);
+    int64_t number = -1;
+    if (!text || !text_parse_int64(bytes_text(text), &number) || number < 0 || number > max)
+        number = -1;
+    unsetenv(name);
+    return number;
+}
+
+/* A run that is killed leaves no workers behind, nor one that it has only just begun. */
+static void end_with_parent(void)
+{
+    int64_t parent = take_number("DROVER_PARENT_PID", INT32_MAX);
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (parent >= 0 && getppid() != (pid_t)parent) /* it ended before that was set */
+        raise(SIGTERM);
+}
+
 static int take_progress_fd(void)
 {
-    const char *text = getenv("DROVER_PROGRESS_FD");
-    int64_t fd = -1;
-    if (!text || !text_parse_int64(bytes_text(text), &fd) || fd < 0 || fd > 1023)
-        fd = -1;
-    unsetenv("DROVER_PROGRESS_FD");
+    int64_t fd = take_number("DROVER_PROGRESS_FD", 1023);
     if (fd >= 0)
-        prctl(PR_SET_PDEATHSIG, SIGTERM); /* a run that was killed leaves no workers behind */
-    if (fd >= 0) /* nor does one that is suspended, and reads nothing, hold them up */
+        end_with_parent();
+    if (fd >= 0) /* one that is suspended, and reads nothing, does not hold them up */
         fcntl((int)fd, F_SETFL, fcntl((int)fd, F_GETFL) | O_NONBLOCK);
     return (int)fd;
 }

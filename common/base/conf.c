@@ -866,11 +866,12 @@ static enum outcome load_variable(const struct loading *loading, size_t index, c
 static bool is_of_another_program(struct bytes name, const char *value)
 {
     static const char *const OTHERS[] = {
-        "DROVER_STACK_*",      "DROVER_KEEP_*",        "DROVER_TEST_*",
-        "DROVER_ADMIN_*",      "DROVER_SOURCE_DIR",    "DROVER_BINARY_DIR",
-        "DROVER_PROGRESS_FD",  "DROVER_ARGS_FD",       "DROVER_SPAWNED",
-        "DROVER_HELD",         "DROVER_*SERVICE_HOST", "DROVER_*SERVICE_PORT*",
-        "DROVER_*PORT_*_TCP*", "DROVER_*PORT_*_UDP*",  "DROVER_ALERT_*",
+        "DROVER_STACK_*",        "DROVER_KEEP_*",       "DROVER_TEST_*",
+        "DROVER_ADMIN_*",        "DROVER_SOURCE_DIR",   "DROVER_BINARY_DIR",
+        "DROVER_PROGRESS_FD",    "DROVER_PARENT_PID",   "DROVER_ARGS_FD",
+        "DROVER_SPAWNED",        "DROVER_HELD",         "DROVER_*SERVICE_HOST",
+        "DROVER_*SERVICE_PORT*", "DROVER_*PORT_*_TCP*", "DROVER_*PORT_*_UDP*",
+        "DROVER_ALERT_*",
     };
     for (size_t i = 0; i < sizeof(OTHERS) / sizeof(OTHERS[0]); i++) {
         if (text_glob(OTHERS[i], name))

@@ -138,8 +138,8 @@ typedef char *(*conf_read_secret)(const char *path, struct error *err);
 /* `environment` as in environ(7); an empty variable counts as unset. read_secret may be NULL:
  * *_FILE variables are then errors. Unknown DROVER_ variables are errors with a suggestion, but
  * for those of the stack, the tests and the program itself (STACK_*, KEEP_*, TEST_*, ADMIN_*,
- * ALERT_*, SOURCE_DIR, BINARY_DIR, PROGRESS_FD) and those Kubernetes sets for services named
- * drover-x. */
+ * ALERT_*, SOURCE_DIR, BINARY_DIR, PROGRESS_FD, PARENT_PID) and those Kubernetes sets for services
+ * named drover-x. */
 MUST_USE enum outcome conf_load_env_all(struct conf *conf, char *const *environment,
                                         conf_read_secret read_secret, struct error_list *mistakes);
 /* argv without program and command names. --flag value, --flag=value, -X value, -Xvalue; "--" ends

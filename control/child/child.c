@@ -92,19 +92,22 @@ static void on_exit_status(uv_process_t *process, int64_t status, int signal_num
     uv_close((uv_handle_t *)process, on_handle_closed);
 }
 
-/* Ours, where to tell progress, and where more arguments are. The caller frees the list, not its
- * items. */
+/* Ours, where to tell progress and whose child it is, and where more arguments are. The caller
+ * frees the list, not its items. */
 static char **make_environment(bool held, bool more_arguments)
 {
     static char progress[] = "DROVER_PROGRESS_FD=3";
+    static char parent[sizeof "DROVER_PARENT_PID=" + 20];
     static char arguments[] = "DROVER_ARGS_FD=4";
     static char hold[] = "DROVER_HELD=1";
     size_t count = 0;
     while (environ[count])
         count++;
-    char **copy = mem_zeroed(count + 4, sizeof(char *));
+    char **copy = mem_zeroed(count + 5, sizeof(char *));
     memcpy(copy, environ, count * sizeof(char *));
+    snprintf(parent, sizeof parent, "DROVER_PARENT_PID=%ld", (long)getpid());
     copy[count++] = progress;
+    copy[count++] = parent;
     if (more_arguments)
         copy[count++] = arguments;
     if (held)

@@ -35,6 +35,7 @@ happen() {
     verifier) kill -KILL "$(child verify)" ;;
     shadow) # its parts end in order by themselves
       PARTS=$(pgrep -P "$SHADOW")
+      PIDS+=($PARTS)
       kill -KILL "$SHADOW"
       wait "$SHADOW" 2> /dev/null || true
       wait_until 60 have_ended

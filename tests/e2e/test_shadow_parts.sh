@@ -26,6 +26,12 @@ expect_exit 2 drover shadow --no-produce --workers 0 --no-verify 2> "$WORK/refus
 has "$WORK/refused.log" "no part would run on this host"
 expect_exit 2 drover shadow --storage memory 2> "$WORK/memory.log"
 
+say "a part whose shadow was killed before the part could ask to be told"
+for part in "produce --follow" work "verify --follow"; do
+  # shellcheck disable=SC2086
+  DROVER_PARENT_PID=1 DROVER_PROGRESS_FD=1 expect_exit 143 timeout 60 "$DROVER" $part --config "$WORK/drover.yaml" > "$WORK/part.out" 2> "$WORK/part.log"
+done
+
 say "its parts are killed, again and again"
 start_shadow
 wait_until 90 is_same

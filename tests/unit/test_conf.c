@@ -434,6 +434,7 @@ static const struct {
     {"DROVER_TEST_X=1", NULL, ""},
     {"DROVER_ADMIN_URL=1", NULL, ""},
     {"DROVER_PROGRESS_FD=3", NULL, ""},
+    {"DROVER_PARENT_PID=1", NULL, ""},
     {"DROVER_SOURCE_DIR=x", NULL, ""},
     {"DROVER_SERVICE_HOST=10.0.0.1", NULL, ""},
     {"DROVER_HTTP_SERVICE_PORT_METRICS=80", NULL, ""},
