@@ -26,7 +26,7 @@ struct watch {
     uint64_t scan_ms, due_ms;
     struct folder *folders; /* sorted by path */
     size_t count;
-    char **changes; /* each once; the last is taken first */
+    struct watch_change *changes; /* each once; the last is taken first */
     size_t change_count, change_room;
     bool lost;
     char *buffer;
@@ -54,7 +54,7 @@ enum outcome watch_open(uint64_t scan_ms, struct watch **watch, struct error *er
 void watch_forget(struct watch *watch)
 {
     for (size_t i = 0; i < watch->change_count; i++)
-        free(watch->changes[i]);
+        free(watch->changes[i].path);
     watch->change_count = 0;
     watch->lost = false;
 }
@@ -98,10 +98,11 @@ static void drop(struct watch *watch, struct folder *old, size_t old_count)
 
 /* Both lists are sorted. A folder of the same name may be another one by now, so each is asked for
  * again: the same folder has the same number. */
-size_t watch_set_folders(struct watch *watch, const char *const *folders, size_t count)
+size_t watch_set_folders(struct watch *watch, const char *const *folders, size_t count, bool *more)
 {
     struct folder *kept = mem_zeroed(count + 1, sizeof *kept), *old = watch->folders;
     size_t old_count = watch->count, at = 0, failed = 0;
+    *more = false;
     for (size_t i = 0; i < count; i++) {
         while (at < old_count && strcmp(old[at].path, folders[i]) < 0)
             at++;
@@ -114,6 +115,7 @@ size_t watch_set_folders(struct watch *watch, const char *const *folders, size_t
             at++;
         } else {
             kept[i].path = mem_text(folders[i]);
+            *more = *more || kept[i].wd >= 0;
         }
     }
     watch->folders = kept;
@@ -125,11 +127,12 @@ size_t watch_set_folders(struct watch *watch, const char *const *folders, size_t
 /* ---- notices ----------------------------------------------------------------------------- */
 
 /* Takes `path`. A file that is written to again and again is told once. */
-static void add_change(struct watch *watch, char *path)
+static void add_change(struct watch *watch, char *path, bool left)
 {
     for (size_t i = watch->change_count; i > 0; i--) { /* the newest are the likeliest */
-        if (strcmp(watch->changes[i - 1], path) != 0)
+        if (strcmp(watch->changes[i - 1].path, path) != 0)
             continue;
+        watch->changes[i - 1].left |= left;
         free(path);
         return;
     }
@@ -141,7 +144,7 @@ static void add_change(struct watch *watch, char *path)
     }
     watch->changes = mem_grown(watch->changes, &watch->change_room, watch->change_count + 1,
                                sizeof *watch->changes);
-    watch->changes[watch->change_count++] = path;
+    watch->changes[watch->change_count++] = (struct watch_change){path, left};
 }
 
 static void take_notice(struct watch *watch, const struct inotify_event *event)
@@ -159,12 +162,14 @@ static void take_notice(struct watch *watch, const struct inotify_event *event)
             continue;
         while (size > 1 && folder[size - 1] == '/')
             size--;
-        add_change(watch, mem_format("%.*s/%s", (int)(size == 1 && folder[0] == '/' ? 0 : size),
-                                     folder, event->name));
+        add_change(watch,
+                   mem_format("%.*s/%s", (int)(size == 1 && folder[0] == '/' ? 0 : size), folder,
+                              event->name),
+                   event->mask & IN_MOVED_FROM);
     }
 }
 
-static void read_notices(struct watch *watch)
+void watch_look(struct watch *watch)
 {
     ssize_t size;
     while ((size = read(watch->fd, watch->buffer, BUFFER_BYTES)) > 0) {
@@ -186,10 +191,10 @@ enum watch_wake watch_wait(struct watch *watch, uint64_t wait_ms)
     uint64_t now_ms = clock_monotonic_ms();
     uint64_t left_ms = watch->due_ms > now_ms ? watch->due_ms - now_ms : 0;
     struct pollfd ready = {.fd = watch->fd, .events = POLLIN};
-    read_notices(watch);
+    watch_look(watch);
     if (!has_changed(watch) && left_ms > 0) {
         (void)poll(&ready, 1, (int)(left_ms < wait_ms ? left_ms : wait_ms));
-        read_notices(watch);
+        watch_look(watch);
         now_ms = clock_monotonic_ms();
     }
     if (now_ms >= watch->due_ms) {
@@ -199,9 +204,10 @@ enum watch_wake watch_wait(struct watch *watch, uint64_t wait_ms)
     return has_changed(watch) ? WATCH_CHANGED : WATCH_NOTHING;
 }
 
-char *watch_take_change(struct watch *watch)
+struct watch_change watch_take_change(struct watch *watch)
 {
-    return watch->change_count ? watch->changes[--watch->change_count] : NULL;
+    return watch->change_count ? watch->changes[--watch->change_count]
+                               : (struct watch_change){NULL, false};
 }
 
 bool watch_take_lost(struct watch *watch)

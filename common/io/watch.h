@@ -29,14 +29,23 @@ MUST_USE enum outcome watch_open(uint64_t scan_ms, struct watch **watch, struct 
 void watch_close(struct watch *watch);
 
 /* The folders to watch from now on, sorted by strcmp, no name twice. A folder that cannot be
- * watched is left to the scans: their number is returned. */
-size_t watch_set_folders(struct watch *watch, const char *const *folders, size_t count);
+ * watched is left to the scans: their number is returned. *more: some were not watched before, so
+ * what happened there up to now was not told. */
+size_t watch_set_folders(struct watch *watch, const char *const *folders, size_t count, bool *more);
 
 /* Waits at most wait_ms. A scan goes before a change. */
 enum watch_wake watch_wait(struct watch *watch, uint64_t wait_ms);
 
-/* The next path that changed, came or went: FOLDER/NAME, which the caller frees; NULL: no more. */
-char *watch_take_change(struct watch *watch);
+/* Takes what the system has told up to now, without waiting. */
+void watch_look(struct watch *watch);
+
+struct watch_change {
+    char *path; /* FOLDER/NAME, which the caller frees; NULL: no more */
+    bool left;  /* something that had this name got another one, or went to another folder */
+};
+
+/* The next path that changed, came or went. */
+struct watch_change watch_take_change(struct watch *watch);
 /* Whether more changed than can be told by names of files, since it was asked last: too much of it,
  * or folders. All must be looked at. */
 bool watch_take_lost(struct watch *watch);

@@ -21,6 +21,7 @@
 #define RESTS 4
 #define COUNT_RESTS 50
 #define LIST_WAIT_MS 5 /* something is to be listed as soon as it may be */
+#define LIST_TRIES 3   /* folders that come while others are listed are for the next time */
 
 struct follow {
     struct producer *producer;
@@ -124,19 +125,37 @@ static void report_arguments(struct follow *follow)
     }
 }
 
-static void watch_folders(struct follow *follow)
+/* Whether there are some that were not watched when the files were listed. */
+static bool watch_folders(struct follow *follow)
 {
+    bool more;
     struct folder_names names;
     folder_names_free(&follow->other_folders);
     follow_files_folders(follow->arguments, &follow->producer->files, &names,
                          &follow->other_folders);
     size_t unwatched =
-        watch_set_folders(follow->watch, (const char *const *)names.items, names.count);
+        watch_set_folders(follow->watch, (const char *const *)names.items, names.count, &more);
     if (unwatched > follow->unwatched)
         log_line(LOG_WARN, "follow.unwatched", "folders=%zu scan_ms=%" PRIu64, unwatched,
                  follow->producer->settings->scan_ms);
     follow->unwatched = unwatched;
     folder_names_free(&names);
+    return more;
+}
+
+/* With their folders watched before, so that whatever changes from now on is told. */
+static void list_files(struct follow *follow)
+{
+    bool more = true;
+    for (int tries = 0; more && tries < LIST_TRIES; tries++) {
+        watch_look(follow->watch);
+        watch_forget(follow->watch);
+        source_files_free(&follow->producer->files);
+        follow_files_list(follow->arguments, &follow->producer->rules, &follow->producer->files,
+                          follow->errors);
+        more = watch_folders(follow);
+    }
+    follow->unlisted = more;
 }
 
 static void find_listed(struct follow *follow)
@@ -225,12 +244,8 @@ static void scan_sources(struct follow *follow, bool scan)
 {
     uint64_t began_ms = follow->reader.scan_began_ms = clock_monotonic_ms(),
              read_before = follow->reader.reading_ms;
-    watch_forget(follow->watch); /* all is looked at; what comes from now on is told */
     follow->noticed_count = 0;
-    source_files_free(&follow->producer->files);
-    follow_files_list(follow->arguments, &follow->producer->rules, &follow->producer->files,
-                      follow->errors);
-    watch_folders(follow); /* before reading: what changes from now on is told */
+    list_files(follow);
     for (size_t i = 0; i < follow->files.count; i++) {
         follow->files.items[i]->listed = follow->files.items[i]->has_source = false;
         follow->files.items[i]->kept = NULL;
@@ -246,7 +261,6 @@ static void scan_sources(struct follow *follow, bool scan)
         forget_lost(follow);
         count_waiting(follow);
     }
-    follow->unlisted = false;
     uint64_t ended_ms = clock_monotonic_ms();
     uint64_t listed_ms = ended_ms - began_ms - (follow->reader.reading_ms - read_before);
     follow->rest_until_ms = ended_ms + RESTS * listed_ms;
@@ -264,29 +278,33 @@ static void take_file(struct follow *follow, struct followed *file)
     follow->noticed[follow->noticed_count++] = file;
 }
 
-/* Takes `path`. Most names that nobody follows are those under which a file is written before it
+/* Takes the path. Most names that nobody follows are those under which a file is written before it
  * gets its own. */
-static void take_change(struct follow *follow, char *path)
+static void take_change(struct follow *follow, const struct watch_change *change)
 {
+    char *path = change->path;
     const char *slash = strrchr(path, '/');
     size_t folder = slash ? (size_t)(slash - path) : 0;
     char *absolute = follow_files_absolute(path);
     size_t at = place_of(follow, absolute);
     struct followed *file = at < follow->files.count ? follow->files.items[at] : NULL;
-    if (file && file->has_source && strcmp(file->path, absolute) == 0)
+    bool is_followed = file && file->has_source && strcmp(file->path, absolute) == 0;
+    if (is_followed) {
         take_file(follow, file);
-    else if (folder_names_has(&follow->other_folders, path, folder) ||
-             follow_files_may_take(follow->arguments, absolute))
+        follow->unlisted |= change->left; /* for a folder that is not watched, perhaps */
+    } else if (folder_names_has(&follow->other_folders, path, folder) ||
+               follow_files_may_take(follow->arguments, absolute)) {
         follow->unlisted = true;
+    }
     free(absolute);
     free(path);
 }
 
 static void take_notices(struct follow *follow)
 {
-    char *path;
-    while ((path = watch_take_change(follow->watch)))
-        take_change(follow, path);
+    struct watch_change change;
+    while ((change = watch_take_change(follow->watch)).path)
+        take_change(follow, &change);
     follow->unlisted |= watch_take_lost(follow->watch);
 }
 
@@ -299,8 +317,8 @@ static int compare_times(const void *left, const void *right)
     return strcmp(a->path, b->path);
 }
 
-/* As in a scan those of an older time first; one that went away is for the next listing. */
-static void read_noticed(struct follow *follow)
+/* Those that are there, to the front; one that went away is for the next listing. */
+static size_t find_there(struct follow *follow)
 {
     struct scan_identity identity;
     size_t kept = 0;
@@ -314,17 +332,35 @@ static void read_noticed(struct follow *follow)
         file->noticed_ns = identity.modified_ns;
         follow->noticed[kept++] = file;
     }
-    follow->noticed_count = 0;
-    if (kept)
-        qsort(follow->noticed, kept, sizeof *follow->noticed, compare_times);
+    return follow->noticed_count = kept;
+}
+
+/* As in a scan those of an older time first. What is noticed meanwhile stands behind them. */
+static void read_noticed(struct follow *follow)
+{
+    size_t count = find_there(follow);
+    if (count)
+        qsort(follow->noticed, count, sizeof *follow->noticed, compare_times);
     follow->reader.scan_began_ms = clock_monotonic_ms();
     follow->reader.noticed = true;
-    for (size_t i = 0; i < kept && !producer_must_stop(follow->producer); i++)
+    for (size_t i = 0; i < count && !producer_must_stop(follow->producer); i++)
         follow_read_file(&follow->reader, follow->noticed[i],
                          &follow->producer->files.items[follow->noticed[i]->source], TURN_NEWS,
                          false);
     follow_read_end(&follow->reader);
     follow->reader.noticed = false;
+    follow->noticed_count -= count;
+    if (follow->noticed_count)
+        memmove(follow->noticed, follow->noticed + count,
+                follow->noticed_count * sizeof *follow->noticed);
+}
+
+static bool names_came(void *owner)
+{
+    struct follow *follow = owner;
+    watch_look(follow->watch);
+    take_notices(follow);
+    return follow->unlisted;
 }
 
 /* ---- what is known and no source covers ---- */
@@ -525,6 +561,8 @@ void follow_sources(struct producer *producer)
         version_observe(&producer->file_clock, follow_state_bound(follow.state));
         open_told(&follow);
         follow_reader_init(&follow.reader, producer, follow.state);
+        follow.reader.names_came = names_came;
+        follow.reader.owner = &follow;
         outcome = follow_state_mapped(follow.state, &producer->mappings, &err);
     }
     if (outcome == OUT_OK)

@@ -419,6 +419,16 @@ static bool rests_unproven(struct follow_reader *reader, const struct follow_kno
     return !scan || (since_ms >= 0 && since_ms < every_ms && since_ms < VERIFY_MS);
 }
 
+/* Another file has the name now, and where the one before went is not listed yet: what is known of
+ * it goes there first (follow_moves.h). Whoever is seen under a name came after the one before had
+ * left it, so that was noticed by now, where the system tells. */
+static bool must_be_listed(struct follow_reader *reader, const struct follow_known *known,
+                           const struct scan_identity *identity)
+{
+    return known->id && !follow_same_place(&known->identity, identity) &&
+           reader->names_came(reader->owner);
+}
+
 void follow_read_file(struct follow_reader *reader, struct followed *file,
                       const struct source_file *source, enum scan_turn turn, bool scan)
 {
@@ -446,6 +456,11 @@ void follow_read_file(struct follow_reader *reader, struct followed *file,
     }
     if (find_known(reader, file, &identity, &known, &err) != OUT_OK) {
         finish_scan(reader, OUT_FATAL, &err);
+        return;
+    }
+    if (must_be_listed(reader, &known, &identity)) {
+        set_unread(reader, file, true);
+        file->identified = false;
         return;
     }
     /* it is there: whatever kept it from being followed at the start */

@@ -48,6 +48,9 @@ struct follow_reader {
     struct follow_state *state;
     uint64_t scan_ms;
     uint64_t scan_began_ms; /* when the scan of hand began, before it listed the files */
+    /* Whether there are names that were not listed yet, by what was noticed up to now. */
+    bool (*names_came)(void *owner);
+    void *owner;
     bool noticed;  /* the file at hand is read because a notice of it came, not by a scan */
     size_t unread; /* files with news that could not be read yet: nothing is deleted meanwhile, */
     bool waited;   /* unless that has been so for SCAN_TRIES_MAX scans */
