@@ -281,8 +281,7 @@ static enum outcome read_store(struct verify_run *run, struct actual_extras *ext
         } else if (stored.mapping && stored.id.size && why.code == ERR_REDIS_UNOWNED) {
             take_stray(run, &stored, why.text);
         } else {
-            run->report.broken = true;
-            verify_report_warn(&run->report, "a record of the store cannot be read: %s", why.text);
+            verify_report_break(&run->report, "a record of the store cannot be read: %s", why.text);
         }
         outcome = OUT_OK;
     }

@@ -197,14 +197,12 @@ static bool test_reading(struct verify_run *run, const struct readings_entry *en
     struct verify_report *report = &run->report;
     bool all_seen = scope_is_whole(&run->scope) && !run->options.read_once && !report->evicted;
     name_source(entry, name);
-    if (readings_is_incomplete(entry)) {
-        report->broken = true;
-        verify_report_warn(
-            report,
-            "the reading of %s is not complete: run the same command again, or, when "
-            "it never comes again, drover dlq discard --source %s --reason TEXT",
-            name, entry->stream ? "-" : "URI");
-    }
+    if (readings_is_incomplete(entry))
+        verify_report_break(report,
+                            "the reading of %s is not complete: run the same command again, or, "
+                            "when it never comes again, drover dlq discard --source %s --reason "
+                            "TEXT",
+                            name, entry->stream ? "-" : "URI");
     if (readings_is_given_up(entry))
         verify_report_warn(
             report,
@@ -213,11 +211,12 @@ static bool test_reading(struct verify_run *run, const struct readings_entry *en
             name);
     if (!entry->complete || !all_seen || entry->seen == entry->produced)
         return false;
-    report->broken = report->broken || entry->seen < entry->produced;
-    verify_report_warn(report,
-                       "the producer says that it sent %" PRIu64 " records of %s, the topic holds "
-                       "%" PRIu64 " of them",
-                       entry->produced, name, entry->seen);
+    void (*say)(struct verify_report *, const char *, ...) =
+        entry->seen < entry->produced ? verify_report_break : verify_report_warn;
+    say(report,
+        "the producer says that it sent %" PRIu64 " records of %s, the topic holds %" PRIu64
+        " of them",
+        entry->produced, name, entry->seen);
     return entry->seen < entry->produced;
 }
 

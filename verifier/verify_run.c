@@ -93,11 +93,10 @@ static bool take_checkpoint(void *owner, int64_t partition, int64_t next)
     struct checkpoints *checkpoints = owner;
     struct verify_report *report = &checkpoints->run->report;
     if (partition < 0 || (size_t)partition >= report->partition_count) {
-        report->broken = true;
-        verify_report_warn(report,
-                           "a checkpoint is stored for partition %" PRId64
-                           ", which the topic does not have",
-                           partition);
+        verify_report_break(report,
+                            "a checkpoint is stored for partition %" PRId64
+                            ", which the topic does not have",
+                            partition);
         return true;
     }
     struct verify_partition *at = &checkpoints->partitions[partition];

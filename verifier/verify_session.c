@@ -167,11 +167,10 @@ static void check_ends(struct verify_run *run)
         struct verify_partition *at = &report->partitions[i];
         if (at->snapshot_end <= at->high)
             continue;
-        report->broken = true;
-        verify_report_warn(report,
-                           "%s-%d ends at %" PRId64 ", but the group has committed %" PRId64
-                           ": the topic was made anew, or is another one",
-                           run->topics[TOPIC_SOURCE], at->partition, at->high, at->snapshot_end);
+        verify_report_break(report,
+                            "%s-%d ends at %" PRId64 ", but the group has committed %" PRId64
+                            ": the topic was made anew, or is another one",
+                            run->topics[TOPIC_SOURCE], at->partition, at->high, at->snapshot_end);
         at->snapshot_end = at->high;
     }
 }
@@ -337,9 +336,8 @@ void verify_session_note_produced(struct verify_session *session,
     }
     if (!counters->failed_sources)
         return;
-    report->broken = true;
-    verify_report_warn(report, "%" PRIu64 " sources could not be read whole",
-                       counters->failed_sources);
+    verify_report_break(report, "%" PRIu64 " sources could not be read whole",
+                        counters->failed_sources);
 }
 
 /* ---- concluding -------------------------------------------------------------------------- */

@@ -99,5 +99,30 @@ psql "$ADMIN" -qc "INSERT INTO public.event (isolation_key, id, tenant, rev, kin
   SELECT 't05', 'nobody', 't05', 1, 'k1', 1, drover_digest FROM public.event LIMIT 1"
 wait_until 90 full_problems 2
 end_follower fourth 5
+
+say "a full pass that could not read all there is says nothing of what it did not find"
+psql "$ADMIN" -qc "DELETE FROM public.event WHERE id = 'nobody'"
+generate 2000 10 20 "$WORK/cut.ndjson"
+gzip -k "$WORK/cut.ndjson"
+head -c 9000 "$WORK/cut.ndjson.gz" > "$WORK/half.ndjson.gz"
+expect_exit 5 drover produce "$WORK/half.ndjson.gz" > "$WORK/produce.log" 2>&1
+generate 100 10 21 "$WORK/again.ndjson"
+start_follower fifth --json --id fifth --full-every 2s
+fifth_is() { [ "$(last fifth '[.full_pass.problems, .full_pass.not_whole != null] | tostring')" = "$1" ]; }
+wait_until 90 fifth_is '[1,true]'
+psql "$ADMIN" -qc "UPDATE public.event SET kind = 'k1' WHERE isolation_key = 't05' AND id = 'e400'"
+wait_until 90 fifth_is '[0,true]'
+last fifth .full_pass.not_whole | grep -q 'half.ndjson.gz is not complete' || fail "it does not say why"
+drover produce "$WORK/again.ndjson" > "$WORK/produce.log" 2>&1
+compared_fifth() { [ "$(last fifth .compared)" -ge 100 ]; }
+wait_until 60 compared_fifth
+end_follower fifth 5
+equal "discrepancies" "$(last fifth .discrepancies)" 0
+equal "verdict" "$(jq -r .verdict "$WORK/report/latest/report.json")" inconclusive
+mv "$WORK/cut.ndjson.gz" "$WORK/half.ndjson.gz"
+drover produce "$WORK/half.ndjson.gz" > "$WORK/produce.log" 2>&1
+start_follower fifth --json --id fifth --full-every 2s
+wait_until 90 fifth_is '[0,false]'
+end_follower fifth 0
 stop_worker worker
 say done

@@ -604,6 +604,7 @@ START_TEST(the_last_full_pass_is_kept_with_its_samples)
                                     .duration_ms = 70,
                                     .problems = 3,
                                     .failure = BYTES_LITERAL("why"),
+                                    .not_whole = BYTES_LITERAL("a source"),
                                     .report = BYTES_LITERAL("there/report.html")};
     struct follow_full_pass known;
     struct follow_sample samples[2] = {{.verdict = VERDICT_EXTRA, .partition = -1, .key_hash = 1},
@@ -625,11 +626,16 @@ START_TEST(the_last_full_pass_is_kept_with_its_samples)
     OK(book_full_pass(book, &arena, &known, &err));
     ck_assert(known.began_ms == 6 && known.duration_ms == 70 && known.problems == 3);
     ck_assert(bytes_equal(known.failure, pass.failure) && bytes_equal(known.report, pass.report));
+    ck_assert(bytes_equal(known.not_whole, pass.not_whole));
     ck_assert(memcmp(known.counts, pass.counts, sizeof(pass.counts)) == 0);
     OK(book_samples(book, true, &arena, &list, &count, &err));
     SAME(count, 1);
     OK(book_samples(book, false, &arena, &list, &count, &err));
     SAME(count, 0);
+    pass.not_whole = (struct bytes){0}; /* the next one was */
+    OK(book_add_full_pass(book, &pass, NULL, 0, &err));
+    OK(book_full_pass(book, &arena, &known, &err));
+    SAME(known.not_whole.size, 0);
 }
 END_TEST
 

@@ -124,6 +124,13 @@ START_TEST(test_the_verdict_is_the_counts)
     says("match", "MATCH",
          "no discrepancy in 100 comparisons, a sample: 7 were left out; with 95 % confidence the "
          "rate is at most 0.005 %, the limit is 0.01 %");
+    report.full_pass = (struct follow_full_pass){
+        .began_ms = NOON, .next_ms = -1, .not_whole = BYTES_LITERAL("a.json was cut")};
+    says("inconclusive", "INCONCLUSIVE",
+         "no discrepancy, but the last full pass was not whole: 100 comparisons, a sample: 7 were "
+         "left out; with 95 % confidence the rate is at most 0.005 %, the limit is 0.01 %");
+    ck_assert(shows("may be there: <bdi>a.json was cut</bdi></p>"));
+    ck_assert(shows("; it was not whole.</p>"));
     report.full_pass = (struct follow_full_pass){.began_ms = NOON, .problems = 1, .next_ms = -1};
     says("discrepancy", "NOT EQUAL", "the last full pass found 1 problem");
     count(VERDICT_MISSING, 2);
@@ -324,6 +331,7 @@ START_TEST(test_hostile_texts_are_text)
     report.warning_count = 2;
     report.full_pass.failure = hostile(&kept);
     report.full_pass.report = hostile(&kept);
+    report.full_pass.not_whole = hostile(&kept);
     report.full_pass.problems = random_below(2);
     for (int i = 0; i < MINUTES; i++)
         minutes[i].old_p99_ms = random_below(2) ? INFINITY : -1e300;

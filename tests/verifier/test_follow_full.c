@@ -1,19 +1,23 @@
 /* What a full pass found, from the document it ends with; when the next one begins. */
+#include <stdio.h>
 #include <string.h>
 
 #include "tests/support/suite.h"
 #include "verifier/follow/full_result.h"
 
+static char why[FULL_RESULT_WHY_MAX];
+
 static enum outcome take(const char *json, struct follow_full_pass *pass, struct error *err)
 {
-    return full_result_read(bytes_text(json), pass, err);
+    return full_result_read(bytes_text(json), pass, why, err);
 }
 
 START_TEST(discrepancies_are_problems_and_what_is_known_is_none)
 {
     struct error err;
     struct follow_full_pass pass = {.problems = 99};
-    ck_assert(take("{\"kind\":\"verify\",\"counts\":{\"match\":10,\"missing\":2,\"different\":1,"
+    ck_assert(take("{\"kind\":\"verify\",\"whole\":true,\"counts\":{\"match\":10,\"missing\":2,"
+                   "\"different\":1,"
                    "\"dead_lettered\":5,\"lagging\":7,\"rejected\":3},\"beside\":{\"extra\":1},"
                    "\"redis\":{\"match\":4,\"stale\":2,\"expired\":9,\"emptied\":false},"
                    "\"orphans\":[{\"entity\":\"a\",\"rows\":3}],\"exit_code\":5}",
@@ -22,6 +26,36 @@ START_TEST(discrepancies_are_problems_and_what_is_known_is_none)
     ck_assert_uint_eq(pass.counts[VERDICT_DEAD], 5);
     ck_assert_uint_eq(pass.counts[VERDICT_EXTRA], 1);
     ck_assert_uint_eq(pass.problems, 2 + 1 + 1 + 2 + 3);
+    ck_assert_uint_eq(pass.not_whole.size, 0);
+}
+END_TEST
+
+START_TEST(what_was_not_whole_is_no_clean_one)
+{
+    static const char KNOWN[] = "{\"kind\":\"verify\",\"whole\":false,\"not_whole\":\"a.json is "
+                                "half written\",\"counts\":{\"match\":1,\"missing\":%d}}";
+    char json[2 * FULL_RESULT_WHY_MAX], text[64];
+    struct error err;
+    for (int missing = 0; missing < 2; missing++) {
+        struct follow_full_pass pass = {0};
+        snprintf(json, sizeof json, KNOWN, missing);
+        ck_assert(take(json, &pass, &err) == OUT_OK);
+        ck_assert_uint_eq(pass.problems, missing); /* what it found is found */
+        ck_assert(bytes_equal(pass.not_whole, BYTES_LITERAL("a.json is half written")));
+    }
+    struct follow_full_pass pass = {0};
+    ck_assert(take("{\"kind\":\"verify\",\"counts\":{\"match\":1}}", &pass, &err) == OUT_OK);
+    ck_assert_uint_gt(pass.not_whole.size, 0);
+    /* a text that is too long is cut at a whole character */
+    int size = snprintf(json, sizeof json,
+                        "{\"kind\":\"verify\",\"whole\":false,\"counts\":{},\"not_whole\":\"");
+    for (size_t i = 0; i < FULL_RESULT_WHY_MAX; i += 3)
+        size += snprintf(json + size, sizeof json - (size_t)size, "€");
+    snprintf(json + size, sizeof json - (size_t)size, "\"}");
+    ck_assert(take(json, &pass, &err) == OUT_OK);
+    ck_assert_uint_eq(pass.not_whole.size, (FULL_RESULT_WHY_MAX - 1) / 3 * 3);
+    snprintf(text, sizeof text, "%s", pass.not_whole.data + pass.not_whole.size - 3);
+    ck_assert_str_eq(text, "€");
 }
 END_TEST
 
@@ -60,6 +94,7 @@ static Suite *full_suite(void)
     Suite *suite = suite_create("follow_full");
     TCase *tcase = tcase_create("full");
     tcase_add_test(tcase, discrepancies_are_problems_and_what_is_known_is_none);
+    tcase_add_test(tcase, what_was_not_whole_is_no_clean_one);
     tcase_add_test(tcase, what_is_no_result_is_refused);
     tcase_add_test(tcase, when_the_next_one_begins);
     suite_add_tcase(suite, tcase);

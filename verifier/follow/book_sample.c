@@ -182,6 +182,11 @@ static enum outcome write_pass(struct book *book, const struct follow_full_pass 
                           BLOB(cut(pass->failure)), BLOB(cut(pass->report))),
                    err);
     if (outcome == OUT_OK)
+        outcome = sqlite_run(&book->db, "DELETE FROM pass_not_whole", NO_VALUES, err);
+    if (outcome == OUT_OK && pass->not_whole.size)
+        outcome = sqlite_run(&book->db, "INSERT INTO pass_not_whole VALUES (1, ?1)",
+                             VALUES(BLOB(cut(pass->not_whole))), err);
+    if (outcome == OUT_OK)
         outcome = sqlite_run(&book->db, "DELETE FROM pass_count", NO_VALUES, err);
     if (outcome == OUT_OK)
         outcome = sqlite_run(&book->db, "DELETE FROM sample WHERE pass = 1", NO_VALUES, err);
@@ -209,7 +214,9 @@ enum outcome book_full_pass(struct book *book, struct arena *arena, struct follo
     sqlite3_stmt *row;
     *pass = (struct follow_full_pass){.began_ms = -1, .next_ms = -1};
     enum outcome outcome =
-        sqlite_get(&book->db, "SELECT began, duration, problems, failure, report FROM pass",
+        sqlite_get(&book->db,
+                   "SELECT began, duration, problems, failure, report, (SELECT why FROM "
+                   "pass_not_whole) FROM pass",
                    NO_VALUES, &row, err);
     if (!row)
         return outcome;
@@ -217,7 +224,8 @@ enum outcome book_full_pass(struct book *book, struct arena *arena, struct follo
     pass->duration_ms = (uint64_t)sqlite3_column_int64(row, 1);
     pass->problems = (uint64_t)sqlite3_column_int64(row, 2);
     bool fits = book_copy_text(arena, row, 3, &pass->failure) &&
-                book_copy_text(arena, row, 4, &pass->report);
+                book_copy_text(arena, row, 4, &pass->report) &&
+                book_copy_text(arena, row, 5, &pass->not_whole);
     sqlite3_reset(row);
     if (!fits)
         return book_arena_full(book, err);

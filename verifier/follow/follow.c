@@ -449,7 +449,8 @@ static enum exit_code result_of(const struct follow *follow)
 {
     const struct follow_numbers numbers = numbers_of(follow);
     bool is_match = follow_numbers_compared(&numbers) > 0 && follow_numbers_wrong(&numbers) == 0 &&
-                    full_pass_last(follow->full)->problems == 0;
+                    full_pass_last(follow->full)->problems == 0 &&
+                    full_pass_last(follow->full)->not_whole.size == 0;
     return is_match ? EXIT_OK : EXIT_DISCREPANCY;
 }
 

@@ -89,7 +89,11 @@ enum outcome follow_alerts_turn(struct follow_alerts *alerts, const struct follo
     alert_values_init(&values, book_rolling(alerts->conf.notes->book));
     values.lag_seconds = alerts->is_lag_known ? alerts->lag_seconds : NAN;
     values.lag_records = alerts->is_lag_known ? alerts->lag_records : NAN;
-    values.full_pass_problems = full && full->began_ms >= 0 ? (double)full->problems : NAN;
+    if (full && full->began_ms >= 0) {
+        bool is_whole = full->not_whole.size == 0;
+        values.full_pass_problems = is_whole || full->problems ? (double)full->problems : NAN;
+        values.full_pass_not_whole = is_whole ? 0 : 1;
+    }
     return alerts_judge(alerts->alerts, &values)
                ? book_keep_alerts(alerts->conf.notes->book, alerts->alerts, err)
                : OUT_OK;

@@ -44,8 +44,9 @@ void follow_view_append_line(struct buf *out, const struct follow_numbers *numbe
     if (numbers->share < 1)
         buf_append_format(out, " · %.4g %% of the keys", 100 * numbers->share);
     if (numbers->full->began_ms >= 0)
-        buf_append_format(out, " · full pass: %" PRIu64 " problem%s", numbers->full->problems,
-                          numbers->full->problems == 1 ? "" : "s");
+        buf_append_format(out, " · full pass: %" PRIu64 " problem%s%s", numbers->full->problems,
+                          numbers->full->problems == 1 ? "" : "s",
+                          numbers->full->not_whole.size ? ", not whole" : "");
     for (int service = 0; service < OUTAGE_SERVICES; service++)
         if (numbers->outages->of[service].is_on)
             buf_append_format(out, " · %s is away", outage_title((enum outage_service)service));
@@ -88,6 +89,10 @@ static void append_full_pass(struct json_out *out, const struct follow_full_pass
     json_out_seconds(out, "duration_seconds", full->duration_ms);
     json_out_count(out, "problems", full->problems);
     json_out_bool(out, "failed", full->failure.size > 0);
+    if (full->not_whole.size)
+        json_out_bytes(out, "not_whole", full->not_whole);
+    else
+        json_out_null(out, "not_whole");
     json_out_end(out);
 }
 

@@ -15,7 +15,8 @@
 
 #define ANSWER_BYTES_MAX ((size_t)8 << 20)
 #define ARENA_BYTES_MAX ((size_t)1 << 20)
-#define RETRY_MS 60000 /* after one that failed */
+#define RETRY_MS 60000 /* after one that failed, */
+#define RETRIES_MAX 10 /* and one that was not whole: doubled each time */
 
 struct full_pass {
     const struct settings *settings;
@@ -28,7 +29,8 @@ struct full_pass {
     struct buf answer;
     char room[16384];
     struct follow_full_pass last;
-    char failure[256];
+    char failure[256], not_whole[FULL_RESULT_WHY_MAX];
+    unsigned not_whole_count; /* in a row */
     int64_t began_ms, not_before_ms;
     uint64_t began_at_ms; /* monotonic */
 };
@@ -43,6 +45,8 @@ enum outcome full_pass_open(const struct settings *settings, uv_loop_t *loop, st
     arena_init(&arena, ARENA_BYTES_MAX);
     enum outcome outcome = book_full_pass(notes->book, &arena, &full->last, err);
     full->last.failure = full->last.report = (struct bytes){0};
+    snprintf(full->not_whole, sizeof full->not_whole, "%.*s", BYTES_ARGS(full->last.not_whole));
+    full->last.not_whole = bytes_text(full->not_whole);
     arena_free(&arena);
     *out = full;
     return outcome;
@@ -148,6 +152,22 @@ static void begin(struct full_pass *full)
     uv_read_start((uv_stream_t *)&full->pipe, on_room, on_data);
 }
 
+/* What kept it from being whole (a source that is being read, a file that is half written) may be
+ * over soon: the next one begins before its time. */
+static void take_whole(struct full_pass *full, struct follow_full_pass *pass, const char *why)
+{
+    bool is_whole = pass->not_whole.size == 0;
+    snprintf(full->not_whole, sizeof full->not_whole, "%s", why);
+    pass->not_whole = bytes_text(full->not_whole);
+    full->not_before_ms = clock_unix_ms() + ((int64_t)RETRY_MS << full->not_whole_count);
+    full->not_whole_count = is_whole                               ? 0
+                            : full->not_whole_count == RETRIES_MAX ? RETRIES_MAX
+                                                                   : full->not_whole_count + 1;
+    log_quoted(pass->problems || !is_whole ? LOG_WARN : LOG_INFO, "full_pass.ended", "not_whole",
+               full->not_whole, "problems=%llu duration_ms=%llu",
+               (unsigned long long)pass->problems, (unsigned long long)pass->duration_ms);
+}
+
 /* What one that could not be ended found is not known: the next one begins soon. */
 static enum outcome take_result(struct full_pass *full, struct error *err)
 {
@@ -157,18 +177,18 @@ static enum outcome take_result(struct full_pass *full, struct error *err)
     full->has_ended = false;
     if (full->is_stopped)
         return OUT_OK;
-    if (full_result_read(buf_view(&full->answer), &pass, &why) != OUT_OK) {
+    char not_whole[FULL_RESULT_WHY_MAX] = "";
+    if (full_result_read(buf_view(&full->answer), &pass, not_whole, &why) != OUT_OK) {
         snprintf(full->failure, sizeof full->failure, "%s", why.text);
         pass.failure = bytes_text(full->failure);
         memcpy(pass.counts, full->last.counts,
                sizeof pass.counts); /* found, and not shown to be over */
         pass.problems = full->last.problems;
+        pass.not_whole = full->last.not_whole;
         full->not_before_ms = clock_unix_ms() + RETRY_MS;
         log_error(LOG_WARN, "full_pass.failed", &why);
     } else {
-        log_line(pass.problems ? LOG_WARN : LOG_INFO, "full_pass.ended",
-                 "problems=%llu duration_ms=%llu", (unsigned long long)pass.problems,
-                 (unsigned long long)pass.duration_ms);
+        take_whole(full, &pass, not_whole);
     }
     full->last = pass;
     return book_add_full_pass(full->notes->book, &pass, NULL, 0, err);
@@ -184,6 +204,8 @@ enum outcome full_pass_turn(struct full_pass *full, struct error *err)
         return take_result(full, err);
     int64_t next_ms = full_result_next_ms(failed ? full->not_before_ms : full->last.began_ms,
                                           failed ? 1 : full->settings->full_every_ms, now_ms);
+    if (!failed && full->last.not_whole.size && full->not_before_ms < next_ms)
+        next_ms = full->not_before_ms;
     if (full->settings->full_every_ms && !full->is_running && !full->is_stopped &&
         now_ms >= next_ms)
         begin(full);

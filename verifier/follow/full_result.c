@@ -41,13 +41,35 @@ static uint64_t sum_side_checks(yyjson_val *root)
            sum(root, "files", FILES);
 }
 
-enum outcome full_result_read(struct bytes json, struct follow_full_pass *pass, struct error *err)
+/* At a whole character. */
+static size_t cut(const char *text, size_t size)
+{
+    while (size > 0 && ((unsigned char)text[size] & 0xc0) == 0x80)
+        size--;
+    return size;
+}
+
+/* What it says of itself. */
+static struct bytes take_not_whole(yyjson_val *root, char why[FULL_RESULT_WHY_MAX])
+{
+    const char *told = yyjson_get_str(yyjson_obj_get(root, "not_whole"));
+    if (yyjson_is_true(yyjson_obj_get(root, "whole")))
+        return (struct bytes){0};
+    snprintf(why, FULL_RESULT_WHY_MAX, "%s", told && told[0] ? told : "it does not say why");
+    if (strlen(why) == FULL_RESULT_WHY_MAX - 1)
+        why[cut(told, FULL_RESULT_WHY_MAX - 1)] = '\0';
+    return bytes_text(why);
+}
+
+enum outcome full_result_read(struct bytes json, struct follow_full_pass *pass,
+                              char why[FULL_RESULT_WHY_MAX], struct error *err)
 {
     yyjson_doc *doc = yyjson_read(json.data, json.size, 0);
     yyjson_val *root = yyjson_doc_get_root(doc), *counts = yyjson_obj_get(root, "counts");
     bool is_one = yyjson_equals_str(yyjson_obj_get(root, "kind"), "verify") && counts;
     memset(pass->counts, 0, sizeof pass->counts);
     pass->problems = 0;
+    pass->not_whole = (struct bytes){0};
     if (!is_one) {
         yyjson_val *first = yyjson_arr_get_first(yyjson_obj_get(root, "errors"));
         const char *code = yyjson_get_str(yyjson_obj_get(first, "code"));
@@ -59,6 +81,7 @@ enum outcome full_result_read(struct bytes json, struct follow_full_pass *pass, 
     take_counts(counts, pass);
     take_counts(yyjson_obj_get(root, "beside"), pass);
     pass->problems = follow_report_wrong(pass->counts) + sum_side_checks(root);
+    pass->not_whole = take_not_whole(root, why);
     yyjson_doc_free(doc);
     return OUT_OK;
 }

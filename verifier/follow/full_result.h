@@ -7,11 +7,14 @@
 #include "common/base/error.h"
 #include "common/policy/verify/follow_report.h"
 
+#define FULL_RESULT_WHY_MAX 400
+
 /* Problems are discrepancies, those of the side checks included; what lags, waits or is a dead
- * letter is none. Fills counts and problems. OUT_REJECT: it is no such document, or one of a
- * failure. */
+ * letter is none. Fills counts and problems, and says in `why` what kept it from being whole: then
+ * not_whole is a view of that, else empty. OUT_REJECT: it is no such document, or one of a failure.
+ */
 MUST_USE enum outcome full_result_read(struct bytes json, struct follow_full_pass *pass,
-                                       struct error *err);
+                                       char why[FULL_RESULT_WHY_MAX], struct error *err);
 
 /* When the next one begins: `every_ms` after the last one's begin, and at once when there was none,
  * or the clock was set back. INT64_MAX: never (every_ms 0). */

@@ -103,7 +103,7 @@ static enum outcome read_metric(struct reading *reading, struct alert_rule *rule
             error_hint(err, "did you mean \"%s\"?", nearest);
         else
             error_hint(err, "they are discrepancy_rate, discrepancy_upper, dead_lettered, "
-                            "lag_seconds, lag_records and full_pass_problems");
+                            "lag_seconds, lag_records, full_pass_problems and full_pass_not_whole");
         return OUT_FATAL;
     }
     rule->metric = (enum alert_metric)metric;
@@ -176,7 +176,8 @@ enum outcome alert_rule_parse(struct bytes text, struct alert_rule *rule, struct
 
 void alert_values_init(struct alert_values *values, const struct rolling *rolling)
 {
-    values->lag_seconds = values->lag_records = values->full_pass_problems = NAN;
+    values->lag_seconds = values->lag_records = values->full_pass_problems =
+        values->full_pass_not_whole = NAN;
     for (int metric = 0; metric < ALERT_METRIC_COUNT; metric++)
         for (int kind = 0; kind < FOLLOW_WINDOWS; kind++)
             values->windowed[metric][kind] = NAN;
@@ -200,6 +201,8 @@ double alert_rule_value(const struct alert_rule *rule, const struct alert_values
         return values->lag_records;
     case ALERT_FULL_PASS_PROBLEMS:
         return values->full_pass_problems;
+    case ALERT_FULL_PASS_NOT_WHOLE:
+        return values->full_pass_not_whole;
     default:
         return values->windowed[rule->metric][rule->window];
     }

@@ -32,7 +32,8 @@
     X(DEAD_LETTERED, "dead_lettered", true)                                                        \
     X(LAG_SECONDS, "lag_seconds", false)                                                           \
     X(LAG_RECORDS, "lag_records", false)                                                           \
-    X(FULL_PASS_PROBLEMS, "full_pass_problems", false)
+    X(FULL_PASS_PROBLEMS, "full_pass_problems", false)                                             \
+    X(FULL_PASS_NOT_WHOLE, "full_pass_not_whole", false)
 
 enum alert_metric {
 #define X(name, word, windowed) ALERT_##name,
@@ -68,7 +69,8 @@ struct alert_values {
     double lag_seconds;                                  /* how long a message has been there that
                                                             was not committed and looked at */
     double lag_records;
-    double full_pass_problems; /* of the last one */
+    double full_pass_problems;  /* of the last one */
+    double full_pass_not_whole; /* 1: it was not, 0: it was */
 };
 /* Fills what counts in windows; the rest is not known. */
 void alert_values_init(struct alert_values *values, const struct rolling *rolling);

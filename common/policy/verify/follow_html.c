@@ -47,6 +47,12 @@ static void append_warnings(const struct follow_report *report, struct buf *out)
         html_append_outside(out, report->full_pass.failure, VERIFY_HTML_TEXT_MAX);
         buf_append_text(out, "</p>\n");
     }
+    if (report->full_pass.not_whole.size) {
+        buf_append_text(out, "<p class=\"note\">The last full pass was not whole, so what it did "
+                             "not find may be there: ");
+        html_append_outside(out, report->full_pass.not_whole, VERIFY_HTML_TEXT_MAX);
+        buf_append_text(out, "</p>\n");
+    }
     for (size_t i = 0; i < report->warning_count; i++) {
         buf_append_text(out, "<p class=\"note warning\">warning: ");
         html_append_outside(out, report->warnings[i], VERIFY_HTML_TEXT_MAX);

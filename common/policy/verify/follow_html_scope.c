@@ -48,7 +48,8 @@ static void append_full_pass(const struct follow_report *report, struct buf *out
                           pass->duration_ms % 1000 / 100);
         buf_append_text(out, " and found ");
         html_append_count(out, pass->problems);
-        buf_append_text(out, pass->problems == 1 ? " problem." : " problems.");
+        buf_append_text(out, pass->problems == 1 ? " problem" : " problems");
+        buf_append_text(out, pass->not_whole.size ? "; it was not whole." : ".");
         buf_append_text(out, "</p>\n");
     }
     if (pass->next_ms >= 0) {

@@ -66,6 +66,10 @@ static void append_full_pass(const struct follow_full_pass *pass, struct json_ou
         json_out_bytes(out, "failure", pass->failure);
     else
         json_out_null(out, "failure");
+    if (pass->not_whole.size)
+        json_out_bytes(out, "not_whole", pass->not_whole);
+    else
+        json_out_null(out, "not_whole");
     if (pass->report.size)
         json_out_bytes(out, "report", pass->report);
     else

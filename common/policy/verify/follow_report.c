@@ -15,7 +15,8 @@ enum follow_result follow_report_result(const struct follow_report *report)
         return FOLLOW_DISCREPANCY;
     if (!follow_report_compared(total->counts))
         return FOLLOW_NOTHING;
-    if (report->rate_max > 0 && !(total->upper < report->rate_max))
+    if (report->full_pass.not_whole.size ||
+        (report->rate_max > 0 && !(total->upper < report->rate_max)))
         return FOLLOW_INCONCLUSIVE;
     return FOLLOW_MATCH;
 }
@@ -96,7 +97,9 @@ void follow_report_append_reason(const struct follow_report *report, struct buf 
         }
         return;
     case FOLLOW_INCONCLUSIVE:
-        buf_append_text(out, "no discrepancy, but too few comparisons to say so: ");
+        buf_append_text(out, report->full_pass.not_whole.size
+                                 ? "no discrepancy, but the last full pass was not whole: "
+                                 : "no discrepancy, but too few comparisons to say so: ");
         append_compared(report, out);
         append_bound(report, out);
         return;

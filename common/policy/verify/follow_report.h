@@ -105,8 +105,11 @@ struct follow_full_pass {
     uint64_t counts[VERDICT_COUNT];
     uint64_t problems;    /* side checks included; lagging ones are none */
     struct bytes failure; /* why it could not be ended; else empty */
-    struct bytes report;  /* path of its own report, or empty */
-    int64_t next_ms;      /* when the next one begins; negative: never */
+    /* Why it did not read all there is; else empty. What it found is true; that it found nothing
+     * else says nothing. */
+    struct bytes not_whole;
+    struct bytes report; /* path of its own report, or empty */
+    int64_t next_ms;     /* when the next one begins; negative: never */
 };
 
 struct follow_report {

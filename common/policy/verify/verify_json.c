@@ -12,6 +12,9 @@
 #include "common/policy/totals.h"
 #include "common/policy/verify/verify_mask.h"
 #include "common/policy/verify/verify_reads.h"
+#include "common/policy/verify/verify_words.h"
+
+#define NOT_WHOLE_MAX 2048
 
 /* A member of the record by its path, or a column that no member names. */
 static void append_path(struct json_out *out, struct bytes path)
@@ -215,6 +218,20 @@ static void append_flow(const struct verify_report *report, struct json_out *out
     json_out_end(out);
 }
 
+static void append_whole(const struct verify_report *report, struct json_out *out)
+{
+    struct buf why;
+    bool is_whole = verify_report_is_whole(report);
+    buf_init(&why, NOT_WHOLE_MAX);
+    verify_words_append_not_whole(report, &why);
+    json_out_bool(out, "whole", is_whole);
+    if (is_whole)
+        json_out_null(out, "not_whole");
+    else
+        json_out_bytes(out, "not_whole", buf_view(&why));
+    buf_free(&why);
+}
+
 void verify_json_append(const struct verify_report *report, struct json_out *out)
 {
     static const char *const RESULTS[] = {
@@ -226,6 +243,7 @@ void verify_json_append(const struct verify_report *report, struct json_out *out
     diff_groups_total(&report->groups, counts);
     json_out_text(out, "verdict", RESULTS[verify_report_result(report)]);
     json_out_bool(out, "reconciled", verify_report_adds_up(report));
+    append_whole(report, out);
     append_run(report, out);
     json_out_count(out, "source_records", report->source_count);
     json_out_count(out, "messages", report->messages);

@@ -31,6 +31,24 @@ void verify_report_free(struct verify_report *report)
     arena_free(&report->arena);
 }
 
+static const char *keep_text(struct verify_report *report, const char *text)
+{
+    struct bytes copy = arena_copy(&report->arena, bytes_text(text));
+    return copy.data ? copy.data : "(no room for a warning)";
+}
+
+static void warn(struct verify_report *report, const char *text)
+{
+    if (report->warning_count == VERIFY_WARNINGS_MAX)
+        return;
+    if (report->warning_count == VERIFY_WARNINGS_MAX - 1)
+        text = "further warnings are left out";
+    for (size_t i = 0; i < report->warning_count; i++)
+        if (strcmp(report->warnings[i], text) == 0)
+            return;
+    report->warnings[report->warning_count++] = keep_text(report, text);
+}
+
 void verify_report_warn(struct verify_report *report, const char *format, ...)
 {
     char text[WARNING_SIZE];
@@ -38,15 +56,20 @@ void verify_report_warn(struct verify_report *report, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    if (report->warning_count == VERIFY_WARNINGS_MAX)
-        return;
-    if (report->warning_count == VERIFY_WARNINGS_MAX - 1)
-        snprintf(text, sizeof text, "further warnings are left out");
-    for (size_t i = 0; i < report->warning_count; i++)
-        if (strcmp(report->warnings[i], text) == 0)
-            return;
-    struct bytes copy = arena_copy(&report->arena, bytes_text(text));
-    report->warnings[report->warning_count++] = copy.data ? copy.data : "(no room for a warning)";
+    warn(report, text);
+}
+
+void verify_report_break(struct verify_report *report, const char *format, ...)
+{
+    char text[WARNING_SIZE];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (!report->broken)
+        report->broken_why = keep_text(report, text);
+    report->broken = true;
+    warn(report, text);
 }
 
 static struct verify_code *code_of(struct verify_report *report, enum verdict verdict,
@@ -201,6 +224,11 @@ bool verify_report_adds_up(const struct verify_report *report)
     return diff_counts_records(counts) == report->source_count;
 }
 
+bool verify_report_is_whole(const struct verify_report *report)
+{
+    return !report->broken && report->evicted <= report->given_up && verify_report_adds_up(report);
+}
+
 /* Of what is equal alone. */
 static enum verify_result result_of_records(const struct verify_report *report)
 {
@@ -211,7 +239,7 @@ static enum verify_result result_of_records(const struct verify_report *report)
     if (report->compared == 0 && !is_refused)
         return VERIFY_NOTHING;
     if (diff_counts_problems(counts) || verify_side_checks_problems(&report->side_checks) ||
-        report->evicted > report->given_up || report->broken || !verify_report_adds_up(report))
+        !verify_report_is_whole(report))
         return VERIFY_DISCREPANCY;
     return counts[VERDICT_MATCH] + counts[VERDICT_TOLERANCE] ? VERIFY_MATCH : VERIFY_NOTHING;
 }

@@ -117,7 +117,8 @@ struct verify_report {
         flow; /* records that the workers' receipts tell of when they were committed;
                  level: messages that a worker was behind its partition's end */
     const struct verify_reads *reads; /* of both stores, compared; NULL: they were not */
-    bool broken; /* something kept the run from being whole; said in a warning */
+    bool broken;                      /* something kept the run from being whole: */
+    const char *broken_why;           /* the first of it; a warning as all of it is */
     const char *warnings[VERIFY_WARNINGS_MAX];
     size_t warning_count;
 };
@@ -127,6 +128,8 @@ void verify_report_free(struct verify_report *report);
 
 /* Keeps a warning (each text once; those beyond the limit are dropped after one that says so). */
 void verify_report_warn(struct verify_report *report, const char *format, ...) PRINTF_LIKE(2, 3);
+/* The same, and the run is not whole. */
+void verify_report_break(struct verify_report *report, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Counts the reason of records that are counted in their group as well. */
 void verify_report_count_code(struct verify_report *report, enum verdict verdict,
                               enum error_code code, uint64_t count);
@@ -152,6 +155,9 @@ struct bytes verify_report_copy(struct verify_report *report, struct bytes text)
 /* True when the classes add up to the records read. */
 bool verify_report_adds_up(const struct verify_report *report);
 enum verify_result verify_report_result(const struct verify_report *report);
+/* All there is was read, whatever was found in it. Else it is no match, and that it found nothing
+ * says nothing of what was not read (verify_words_append_not_whole). */
+bool verify_report_is_whole(const struct verify_report *report);
 /* It would be a match, but reads were to be within a limit (compare.enforce), and are not. */
 bool verify_report_is_slow(const struct verify_report *report);
 

@@ -76,6 +76,18 @@ void verify_words_append_reason(const struct verify_report *report, struct buf *
     }
 }
 
+void verify_words_append_not_whole(const struct verify_report *report, struct buf *out)
+{
+    char number[28];
+    if (report->broken)
+        buf_append_text(out, report->broken_why ? report->broken_why : "see the warnings");
+    else if (report->evicted > report->given_up)
+        buf_append_format(out, "%s " VERIFY_WORDS_EVICTED,
+                          text_format_count(report->evicted - report->given_up, number));
+    else if (!verify_report_adds_up(report))
+        buf_append_text(out, VERIFY_WORDS_COUNTS);
+}
+
 bool verify_words_append_messages(const struct verify_report *report, struct buf *out)
 {
     char number[28];

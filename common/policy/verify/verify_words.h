@@ -18,6 +18,8 @@
 const char *verify_words_verdict(const struct verify_report *report);
 /* Why: "3 missing, 1 dead-lettered". */
 void verify_words_append_reason(const struct verify_report *report, struct buf *out);
+/* Why it is not whole (verify_report_is_whole); of one that is: nothing. */
+void verify_words_append_not_whole(const struct verify_report *report, struct buf *out);
 /* "13 messages in the topic", when they are not as many as the records that were sent: one may have
  * been sent several times. False: there is nothing to say. */
 bool verify_words_append_messages(const struct verify_report *report, struct buf *out);
