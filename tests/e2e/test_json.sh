@@ -130,10 +130,21 @@ answers schema_apply 0 schema_apply schema apply --dry-run
 answers load_finish 0 - load finish
 answers load_abort 0 - load abort
 answers doctor 0 doctor doctor
+expect_exit 0 drover work --until-end > "$WORK/empty.log" 2>&1 # Redis counts as filled
 answers produce 5 produce produce "$WORK/in" --rejects "$WORK/rejects.ndjson"
 python3 "$CHECKER" --errors "$WORK/rejects.ndjson" >&"$TELL" || fail "the list of rejected records"
 golden "$WORK/rejects.ndjson" rejects
+"$DROVER" verify --follow --full-every 0 --json --config "$WORK/drover.yaml" --report '' --log-format logfmt > "$WORK/follow.ndjson" 2> "$WORK/follow.log" &
+FOLLOWER=$!
+PIDS+=("$FOLLOWER")
+wait_until 60 grep -q follow.begun "$WORK/follow.log"
 answers work 0 work work --until-end
+followed() { tail -n 1 "$WORK/follow.ndjson" | jq -e '.behind == 0 and .compared == 3' > /dev/null 2>&1; }
+wait_until 60 followed
+kill -TERM "$FOLLOWER"
+wait "$FOLLOWER" || fail "the follower ends with $?"
+tail -n 1 "$WORK/follow.ndjson" > "$WORK/followed.json"
+golden "$WORK/followed.json" verify_follow
 answers status 0 status status
 answers dlq_list 0 dlq_list dlq list
 answers dlq_stats 0 dlq_stats dlq stats

@@ -58,6 +58,30 @@ START_TEST(what_no_receipt_tells_of_is_a_gap)
 }
 END_TEST
 
+/* When Redis had a range is the first time that it was told; one that was committed before a crash
+ * is dated by nobody. */
+START_TEST(when_what_was_there)
+{
+    struct due due;
+    const struct receipt_summary recovered = {
+        .first = 20, .next = 30, .counts[CLASS_RECOVERED] = 10, .committed_ms = 5};
+    due_init(&due, 5, 0);
+    take(&due, 10, 20, 0, 1);
+    due_take(&due, &recovered, 0, 2);
+    ck_assert(!due_find(&due, 5)->is_dated);
+    ck_assert(due_find(&due, 10)->is_dated);
+    ck_assert(!due_find(&due, 20)->is_dated);
+    due_followed(&due, 9, 1000);
+    ck_assert_int_eq(due_find(&due, 5)->in_redis_ms, -1); /* not as a whole */
+    due_followed(&due, 20, 2000);
+    due_followed(&due, 25, 3000);
+    ck_assert_int_eq(due_find(&due, 5)->in_redis_ms, 2000);
+    ck_assert_int_eq(due_find(&due, 10)->in_redis_ms, 2000);
+    ck_assert_int_eq(due_find(&due, 20)->in_redis_ms, -1);
+    due_free(&due);
+}
+END_TEST
+
 START_TEST(repeats_tell_nothing_new)
 {
     struct due due;
@@ -161,6 +185,7 @@ static Suite *due_suite(void)
     tcase_add_test(tcase, ranges_come_in_order_and_end_at_the_checkpoint);
     tcase_add_test(tcase, without_a_position_the_first_receipt_begins);
     tcase_add_test(tcase, what_no_receipt_tells_of_is_a_gap);
+    tcase_add_test(tcase, when_what_was_there);
     tcase_add_test(tcase, repeats_tell_nothing_new);
     tcase_add_test(tcase, a_range_waits_for_its_hints_and_is_a_gap_when_they_never_come);
     tcase_add_test(tcase, other_messages_move_the_results_position);

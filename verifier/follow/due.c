@@ -82,7 +82,8 @@ void due_take(struct due *due, const struct receipt_summary *receipt, uint64_t h
                                       .results = due->results,
                                       .is_gap = true,
                                       .superseded = -1,
-                                      .committed_ms = receipt->committed_ms};
+                                      .committed_ms = receipt->committed_ms,
+                                      .in_redis_ms = -1};
         push(due, &gap);
     }
     bool is_whole = first == due->told && receipt->counts[CLASS_RECOVERED] == 0;
@@ -92,7 +93,9 @@ void due_take(struct due *due, const struct receipt_summary *receipt, uint64_t h
                                     .unheard = hints,
                                     .superseded =
                                         is_whole ? (int64_t)receipt->counts[CLASS_SUPERSEDED] : -1,
-                                    .committed_ms = receipt->committed_ms};
+                                    .committed_ms = receipt->committed_ms,
+                                    .is_dated = receipt->counts[CLASS_RECOVERED] == 0,
+                                    .in_redis_ms = -1};
     push(due, &range);
 }
 
@@ -101,6 +104,17 @@ void due_doubt(struct due *due)
     struct due_range *last = due->is_repeat ? NULL : last_of(due);
     if (last)
         last->is_gap = true;
+}
+
+void due_followed(struct due *due, int64_t next, int64_t unix_ms)
+{
+    for (size_t i = 0; i < due->count; i++) {
+        struct due_range *range = &due->ranges[due->first + i];
+        if (range->next > next)
+            return;
+        if (range->in_redis_ms < 0)
+            range->in_redis_ms = unix_ms;
+    }
 }
 
 int64_t due_end(const struct due *due, int64_t from, int64_t checkpoint, uint64_t max)

@@ -10,6 +10,7 @@
  *   due_take     a receipt: the range behind those told of before
  *   due_hint     the class of one of its records
  *   due_end      how far one may look: all hints are there
+ *   due_followed Redis has followed so far
  *   due_done     it was looked at
  */
 
@@ -29,6 +30,8 @@ struct due_range {
     uint64_t unheard;    /* hints that are still to come */
     int64_t superseded;  /* records of it that were superseded; -1: not known */
     int64_t committed_ms;
+    bool is_dated;       /* that is when it was committed; else when it was told of at the latest */
+    int64_t in_redis_ms; /* it was there by then; -1: not yet, as far as is known */
 };
 
 struct due_hint {
@@ -67,6 +70,9 @@ void due_doubt(struct due *due);
 void due_hint(struct due *due, int64_t offset, enum record_class the_class);
 /* Another message of the results topic: what the position there is when all before it is done. */
 void due_pass(struct due *due, int64_t results);
+
+/* At a time (Unix) Redis had what lies below an offset. */
+void due_followed(struct due *due, int64_t next, int64_t unix_ms);
 
 /* How far one may look from `from` on: the end of the ranges that lie below `checkpoint` as a
  * whole, up to one that lacks hints, but at most `max` offsets; `from` when there is nothing. */

@@ -46,6 +46,7 @@ struct follow {
     struct row_lookup *lookup;
     struct notes notes;
     struct suspects suspects;
+    struct write_times writes;
     struct follow_step step;
     struct state_teller *teller;
     struct full_pass *full;
@@ -210,6 +211,7 @@ static struct follow_numbers numbers_of(const struct follow *follow)
     numbers.behind_ms = oldest_ms >= 0 && now_ms > oldest_ms ? (uint64_t)(now_ms - oldest_ms) : 0;
     for (size_t i = 0; i < follow->intake.count; i++)
         numbers.partitions += follow->intake.partitions[i].is_ours;
+    write_times_tell(&follow->writes, clock_monotonic_ms(), &numbers.writes);
     return numbers;
 }
 
@@ -401,7 +403,9 @@ static enum outcome open_parts(struct follow *follow, struct error *err)
                                         .intake = &follow->intake,
                                         .lookup = follow->lookup,
                                         .suspects = &follow->suspects,
+                                        .writes = &follow->writes,
                                         .notes = &follow->notes};
+    write_times_init(&follow->writes, store_of(settings)->has_stage);
     follow_step_init(&follow->step);
     follow->teller = state_teller_open(settings, follow->bus, STATE_VERIFY, follow->notes.id);
     follow->save = (struct follow_save){.settings = settings,
@@ -436,6 +440,7 @@ static void close_parts(struct follow *follow)
     follow_step_free(&follow->step);
     receipt_intake_free(&follow->intake);
     suspects_free(&follow->suspects);
+    write_times_free(&follow->writes);
     state_teller_close(follow->teller);
     full_pass_free(follow->full);
     follow_alerts_free(follow->alerts);

@@ -26,6 +26,7 @@ static void take_numbers(const struct follow_numbers *numbers, struct follow_rep
     report->not_compared = total[ROLLING_NOT_COMPARED];
     report->not_rechecked = total[ROLLING_NOT_RECHECKED];
     report->open_suspects = numbers->suspects;
+    report->writes = numbers->writes;
 }
 
 static size_t take_partitions(const struct follow_save *save, struct follow_partition *partitions)

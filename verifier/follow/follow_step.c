@@ -114,6 +114,16 @@ static void count_message(struct follow_step *step, const struct bus_message *me
         tally_add(&step->tally, &record, class, 1);
 }
 
+/* What its receipt tells of it. */
+static void take_range(struct lookup_item *item, const struct due_range *range)
+{
+    item->is_gap = !range || range->is_gap;
+    if (range && range->is_dated)
+        item->kept->committed_ms = range->committed_ms;
+    if (range)
+        item->kept->in_redis_ms = range->in_redis_ms;
+}
+
 static void take_message(struct follow_step *step, const struct bus_message *message)
 {
     const struct due *due = due_of(step, message->partition);
@@ -127,7 +137,7 @@ static void take_message(struct follow_step *step, const struct bus_message *mes
     } else {
         struct lookup_item *item = row_lookup_add(step->lookup, message);
         if (item)
-            item->is_gap = !range || range->is_gap;
+            take_range(item, range);
     }
 }
 
@@ -293,14 +303,27 @@ static void add_sample(struct follow_step *step, const struct lookup_item *item,
             mask(step, fields->items[i].actual)};
 }
 
+static bool is_right(unsigned class)
+{
+    return class == VERDICT_MATCH || class == VERDICT_TOLERANCE;
+}
+
+/* Of one that counts as compared: how long its write took. */
+static void add_times(struct follow_step *step, const struct kept_message *kept, bool right)
+{
+    const struct write_moments moments = {
+        .produced_ms = kept->timestamp_ms,
+        .reached_ms = {[WRITE_COMMITTED] = kept->committed_ms,
+                       [WRITE_IN_REDIS] = kept->in_redis_ms,
+                       [WRITE_VERIFIED] = right ? step->judged_ms : -1}};
+    write_times_add(step->writes, &moments, clock_monotonic_ms());
+}
+
 static void count_item(struct follow_step *step, const struct lookup_item *item, unsigned class)
 {
     tally_add(&step->tally, &item->record, class, 1);
-}
-
-static bool is_right(enum verdict verdict)
-{
-    return verdict == VERDICT_MATCH || verdict == VERDICT_TOLERANCE;
+    if (is_right(class) || (class < VERDICT_COUNT && follow_report_is_wrong((enum verdict) class)))
+        add_times(step, item->kept, is_right(class));
 }
 
 /* What is wrong for good: it counts, with a sample; where nobody told what became of the record it
@@ -340,6 +363,8 @@ static void add_suspect(struct follow_step *step, const struct lookup_item *item
         .share_hash = share_hash(kept->key),
     };
     suspect.kept->log_version = kept->log_version;
+    suspect.kept->committed_ms = kept->committed_ms;
+    suspect.kept->in_redis_ms = kept->in_redis_ms;
     if (suspects_add(step->suspects, &suspect, now_ms)) {
         if (!item->is_gap) /* after a restart nobody would know that it is one */
             step->added[step->added_count++] =
@@ -464,9 +489,21 @@ static void add_suspects(struct follow_step *step, uint64_t now_ms)
     }
 }
 
+/* What Redis has by now, as the snapshot says. */
+static void note_followed(struct follow_step *step)
+{
+    int64_t unix_ms = clock_unix_ms();
+    for (size_t i = 0; i < step->intake->count; i++)
+        if (is_ours(step, (int32_t)i))
+            due_followed(due_of(step, (int32_t)i), row_lookup_checkpoint(step->lookup, (int32_t)i),
+                         unix_ms);
+}
+
 static enum outcome lookup_now(struct follow_step *step, uint64_t now_ms, struct error *err)
 {
     enum outcome outcome = row_lookup_begin(step->lookup, err);
+    if (outcome == OUT_OK && step->writes->follows_redis)
+        note_followed(step);
     bool any = outcome == OUT_OK && plan_spans(step) && !step->is_ending;
     if (any)
         outcome = read_new(step, err);
@@ -525,6 +562,7 @@ enum outcome follow_step_do(struct follow_step *step, uint64_t now_ms, struct er
         memcpy(clocks, step->clocks, intake->count * sizeof *clocks);
         return outcome;
     }
+    step->judged_ms = clock_unix_ms();
     mark_sure(step);
     settle_suspects(step, now_ms);
     drop_overtaken(step);

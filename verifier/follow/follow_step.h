@@ -11,6 +11,7 @@
  * A step that fails changed nothing, and is done again. Blocking.
  */
 
+#include "common/policy/rate/write_times.h"
 #include "verifier/follow/receipt_intake.h"
 #include "verifier/follow/row_lookup.h"
 #include "verifier/follow/notes.h"
@@ -25,6 +26,7 @@ struct follow_step {
     struct row_lookup *lookup;
     struct suspects *suspects;
     struct notes *notes;
+    struct write_times *writes;
     struct share share;
     struct tally tally;
     bool is_ending; /* suspects alone are looked at */
@@ -35,6 +37,7 @@ struct follow_step {
     struct version_clock *clocks;
     struct settled_item *settled; /* those that are looked at now, sorted */
     size_t settled_count;
+    int64_t judged_ms;  /* Unix time */
     struct arena arena; /* of the page */
     struct follow_sample *samples;
     size_t sample_count;

@@ -15,6 +15,16 @@ uint64_t follow_numbers_compared(const struct follow_numbers *numbers)
     return follow_report_compared(numbers->rolling->total);
 }
 
+static void append_writes(struct buf *out, const struct write_latency *writes)
+{
+    struct buf part;
+    buf_init(&part, 512);
+    write_latency_append_line(writes, &part);
+    if (part.size)
+        buf_append_format(out, " · %s", buf_text(&part));
+    buf_free(&part);
+}
+
 void follow_view_append_line(struct buf *out, const struct follow_numbers *numbers)
 {
     struct follow_window window;
@@ -47,6 +57,7 @@ void follow_view_append_line(struct buf *out, const struct follow_numbers *numbe
         buf_append_format(out, " · full pass: %" PRIu64 " problem%s%s", numbers->full->problems,
                           numbers->full->problems == 1 ? "" : "s",
                           numbers->full->not_whole.size ? ", not whole" : "");
+    append_writes(out, &numbers->writes);
     for (int service = 0; service < OUTAGE_SERVICES; service++)
         if (numbers->outages->of[service].is_on)
             buf_append_format(out, " · %s is away", outage_title((enum outage_service)service));
@@ -119,6 +130,7 @@ void follow_view_append_json(struct json_out *out, const struct follow_numbers *
     json_out_real(out, "share", numbers->share, 6);
     json_out_count(out, "partitions", numbers->partitions);
     append_full_pass(out, numbers->full);
+    write_latency_append_json(&numbers->writes, out);
     json_out_list(out, "outages");
     for (int service = 0; service < OUTAGE_SERVICES; service++)
         if (numbers->outages->of[service].is_on)

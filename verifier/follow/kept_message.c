@@ -28,6 +28,8 @@ struct kept_message *kept_message_make(const struct bus_message *message)
                                   .partition = message->partition,
                                   .offset = message->offset,
                                   .timestamp_ms = message->timestamp_ms,
+                                  .committed_ms = -1,
+                                  .in_redis_ms = -1,
                                   .null_value = from->null_value,
                                   .header_count = from->header_count};
     kept->key = keep(&at, from->key);

@@ -9,7 +9,8 @@ struct kept_message {
     size_t bytes; /* of all of it */
     int32_t partition;
     int64_t offset, timestamp_ms;
-    int64_t log_version; /* the caller's: what it is given when it brings none */
+    int64_t log_version;               /* the caller's: what it is given when it brings none */
+    int64_t committed_ms, in_redis_ms; /* the caller's, Unix times; -1: not known */
     struct bytes key, value;
     bool null_value;
     size_t header_count;

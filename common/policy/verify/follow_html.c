@@ -150,6 +150,7 @@ void follow_report_append_html(const struct follow_report *report, struct buf *o
     follow_html_append_problems(report, out);
     follow_html_append_windows(report, out);
     follow_html_append_plots(report, out);
+    write_latency_append_html(&report->writes, out);
     follow_html_append_latencies(report, out);
     follow_html_append_scope(report, out);
     follow_html_append_groups(report, out);

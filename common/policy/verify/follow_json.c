@@ -227,6 +227,7 @@ static void append_members(const struct follow_report *report, struct json_out *
     json_out_count(out, "open_suspects", report->open_suspects);
     json_out_seconds(out, "waited_seconds", report->waited_ms);
     append_full_pass(&report->full_pass, out);
+    write_latency_append_json(&report->writes, out);
     append_latency("old_reads", &report->old_reads, out);
     append_latency("new_reads", &report->new_reads, out);
     append_partitions(report, out);

@@ -24,6 +24,7 @@
 #include "common/base/error.h"
 #include "common/policy/verify/report_facts.h"
 #include "common/policy/verify/verdict.h"
+#include "common/policy/verify/write_latency.h"
 
 /* Rolling windows, each ending now; the last is all that was ever counted. */
 enum follow_window_kind {
@@ -128,6 +129,7 @@ struct follow_report {
     uint64_t waited_ms;     /* for servers that did not answer */
     struct follow_full_pass full_pass;
     struct follow_latency old_reads, new_reads;
+    struct write_latency writes;
 
     const struct follow_minute *minutes;
     size_t minute_count;
