@@ -11,7 +11,7 @@ prepare
 
 # start_follower: in the background; its documents go on in follow.out
 start_follower() {
-  "$DROVER" verify --follow --json --full-every 0 --config "$WORK/drover.yaml" --log-format logfmt >> "$WORK/follow.out" 2>> "$WORK/follow.log" &
+  "$DROVER" verify --follow --json --full-every 0 --backlog 1000 --config "$WORK/drover.yaml" --log-format logfmt >> "$WORK/follow.out" 2>> "$WORK/follow.log" &
   FOLLOWER=$!
   PIDS+=("$FOLLOWER")
 }
@@ -46,15 +46,15 @@ equal "different" "$(last '.verdicts[] | select(.verdict == "different") | .coun
 equal "missing" "$(last '.verdicts[] | select(.verdict == "missing") | .count')" 1
 equal "match" "$(last '.verdicts[] | select(.verdict == "match") | .count')" 2998
 
-say "Redis is killed, and comes back empty: nobody is judged until it is filled again"
+say "Redis is killed, and comes back empty: nobody is judged until it is filled again, and then everybody, however many they are"
 kill_redis
-generate 1000 10 3 "$WORK/three.ndjson"
+generate 1500 10 3 "$WORK/three.ndjson"
 drover produce "$WORK/three.ndjson" > "$WORK/produce.log" 2>&1
 wait_until 60 said redis.away
 start_redis
 drover rebuild redis > "$WORK/rebuild.log" 2>&1 || true
 wait_until 90 has_sentinel
-wait_until 120 has_compared 4000
+wait_until 120 has_compared 4500
 equal "discrepancies" "$(last .discrepancies)" 2
 kill -TERM "$FOLLOWER"
 status=0

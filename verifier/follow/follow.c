@@ -255,6 +255,16 @@ static enum outcome skip_gone(struct follow *follow, struct error *err)
     return outcome;
 }
 
+/* By what was left undone alone: what Redis has not followed to yet, or a server that was away has
+ * delayed, says nothing of whether all can be compared. */
+static void adapt_share(struct follow *follow, uint64_t left)
+{
+    struct share *share = &follow->step.share;
+    if (share_step(share, left, follow->settings->follow_backlog))
+        log_line(LOG_INFO, "follow.share", "share=%g behind=%" PRIu64, share_of(share), left);
+    follow->step_ms = clock_monotonic_ms() + (left > 0 ? 0 : STEP_MS);
+}
+
 static void take_step(struct follow *follow)
 {
     struct error err = {0};
@@ -263,9 +273,8 @@ static void take_step(struct follow *follow)
     if (outcome != OUT_OK && err.code == ERR_KAFKA_OFFSET)
         outcome = skip_gone(follow, &err);
     take_outcome(follow, outcome, &err);
-    uint64_t backlog = receipt_intake_backlog(&follow->intake);
-    share_step(&follow->step.share, backlog, follow->settings->follow_backlog);
-    follow->step_ms = clock_monotonic_ms() + (backlog > LOOKUP_MESSAGES_MAX ? 0 : STEP_MS);
+    if (outcome == OUT_OK)
+        adapt_share(follow, follow->step.left);
 }
 
 static void turn(struct follow *follow)
@@ -283,6 +292,8 @@ static void turn(struct follow *follow)
         begin_partitions(follow);
     else if (now_ms >= follow->step_ms && follow_step_is_due(&follow->step, now_ms))
         take_step(follow);
+    else if (now_ms >= follow->step_ms && share_of(&follow->step.share) < 1)
+        adapt_share(follow, 0);
 }
 
 /* Nothing else waits for it: a folder that is full is said, and it goes on. */

@@ -74,6 +74,7 @@ static bool plan_spans(struct follow_step *step)
 {
     size_t with = 0;
     bool any = false;
+    step->left = 0;
     for (size_t i = 0; i < step->intake->count; i++)
         with += is_ours(step, (int32_t)i) && due_backlog(due_of(step, (int32_t)i)) > 0;
     for (size_t i = 0; i < step->intake->count; i++) {
@@ -84,9 +85,13 @@ static bool plan_spans(struct follow_step *step)
             continue;
         const struct due *due = due_of(step, (int32_t)i);
         span->from = span->to = step->reached[i] = due->position;
-        if (due->position >= 0)
-            span->to = due_end(due, due->position, row_lookup_checkpoint(step->lookup, (int32_t)i),
+        if (due->position >= 0) {
+            int64_t checkpoint = row_lookup_checkpoint(step->lookup, (int32_t)i);
+            span->to = due_end(due, due->position, checkpoint,
                                LOOKUP_MESSAGES_MAX / (with ? with : 1));
+            step->left +=
+                (uint64_t)(due_end(due, due->position, checkpoint, UINT64_MAX) - due->position);
+        }
         any = any || span->to > span->from;
     }
     return any;
@@ -526,7 +531,10 @@ static enum outcome write_page(struct follow_step *step, struct error *err)
         if (!is_ours(step, (int32_t)i))
             continue;
         struct due *due = due_of(step, (int32_t)i);
+        int64_t before = due->position;
         due_done(due, step->reached[i]);
+        uint64_t done = (uint64_t)(due->position - before);
+        step->left -= done < step->left ? done : step->left;
         positions[count++] = (struct book_position){(int32_t)i, due->results, due->position};
     }
     struct book_page page = {.positions = positions,

@@ -28,6 +28,7 @@ struct follow_step {
     struct notes *notes;
     struct write_times *writes;
     struct share share;
+    uint64_t left; /* messages that the last step could have looked at, and did not */
     struct tally tally;
     bool is_ending; /* suspects alone are looked at */
 
