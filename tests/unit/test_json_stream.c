@@ -322,6 +322,53 @@ START_TEST(deep_nesting_is_one_record)
 }
 END_TEST
 
+static void read_all(struct json_stream *stream, const char *text)
+{
+    struct json_record_text record_text;
+    enum json_stream_result result = JSON_STREAM_RECORD;
+    json_stream_feed(stream, bytes_text(text));
+    while (result != JSON_STREAM_END) {
+        result = json_stream_next(stream, &record_text, NULL);
+        if (result == JSON_STREAM_MORE)
+            json_stream_finish(stream);
+    }
+}
+
+/* With one member or none it is what a record has to have that tells. */
+START_TEST(tells_the_shape_by_what_a_record_has)
+{
+    static const struct json_expected NONE = {0};
+    static const struct json_expected ID = {{{"id", 2}}, {0}, 1};
+    static const struct json_expected TWO = {{{"id", 2}, {"uuid", 4}, {"area", 4}}, {0, 0, 1}, 3};
+    static const struct {
+        const char *text;
+        const struct json_expected *expected;
+        enum json_shape shape;
+    } SHAPES[] = {
+        {"{}", &NONE, JSON_SHAPE_SINGLE},
+        {"{}", &ID, JSON_SHAPE_KEYED},
+        {" { } \n", &ID, JSON_SHAPE_KEYED},
+        {"{\"u1\":{\"id\":\"u1\"}}", &ID, JSON_SHAPE_KEYED},
+        {"{\"u1\":{}}", &ID, JSON_SHAPE_KEYED},
+        {"{\"u1\":1}", &ID, JSON_SHAPE_SINGLE},
+        {"{\"id\":{}}", &ID, JSON_SHAPE_SINGLE},
+        {"{\"id\":\"u1\"}", &ID, JSON_SHAPE_SINGLE},
+        {"{\"uuid\":{},\"area\":{}}", &TWO, JSON_SHAPE_KEYED},
+        {"{\"uuid\":{}}", &TWO, JSON_SHAPE_KEYED},
+        {"{\"area\":1}", &TWO, JSON_SHAPE_SINGLE},
+        {"{\"u1\":{}}\n{\"id\":1}\n", &ID, JSON_SHAPE_NDJSON},
+        {"{}\n{\"id\":1}\n", &ID, JSON_SHAPE_NDJSON},
+    };
+    for (size_t i = 0; i < sizeof(SHAPES) / sizeof(SHAPES[0]); i++) {
+        struct json_stream *stream = json_stream_new(JSON_SHAPE_DETECT, LIMIT);
+        json_stream_expect(stream, SHAPES[i].expected);
+        read_all(stream, SHAPES[i].text);
+        ck_assert_msg(json_stream_shape(stream) == SHAPES[i].shape, "%s", SHAPES[i].text);
+        json_stream_free(stream);
+    }
+}
+END_TEST
+
 START_TEST(tells_the_shape)
 {
     static const struct {
@@ -338,14 +385,7 @@ START_TEST(tells_the_shape)
     };
     for (size_t i = 0; i < sizeof(SHAPES) / sizeof(SHAPES[0]); i++) {
         struct json_stream *stream = json_stream_new(JSON_SHAPE_DETECT, LIMIT);
-        struct json_record_text record_text;
-        json_stream_feed(stream, bytes_text(SHAPES[i].text));
-        enum json_stream_result result = JSON_STREAM_RECORD;
-        while (result != JSON_STREAM_END) {
-            result = json_stream_next(stream, &record_text, NULL);
-            if (result == JSON_STREAM_MORE)
-                json_stream_finish(stream);
-        }
+        read_all(stream, SHAPES[i].text);
         ck_assert_msg(json_stream_shape(stream) == SHAPES[i].shape, "%s", SHAPES[i].text);
         json_stream_free(stream);
     }
@@ -364,6 +404,7 @@ static Suite *json_stream_suite(void)
     tcase_add_loop_test(hostile, hostile_input_is_cheap, 0, 9);
     tcase_add_test(hostile, deep_nesting_is_one_record);
     tcase_add_test(hostile, tells_the_shape);
+    tcase_add_test(hostile, tells_the_shape_by_what_a_record_has);
     suite_add_tcase(suite, hostile);
     return suite;
 }

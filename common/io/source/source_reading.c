@@ -94,8 +94,11 @@ static enum outcome begin_file(struct source_reading *reading, struct error *err
             source_rules_tenant(reading->rules, reading->mapping, path, &reading->tenant, err);
     if (outcome != OUT_OK)
         return outcome;
+    struct json_expected expected;
+    source_rules_expect(reading->mapping, &expected);
     reading->stream = json_stream_new(source_rules_shape(reading->rules, reading->mapping),
                                       reading->rules->settings->record_bytes);
+    json_stream_expect(reading->stream, &expected);
     return OUT_OK;
 }
 

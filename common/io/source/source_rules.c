@@ -332,3 +332,22 @@ enum json_shape source_rules_shape(const struct source_rules *rules, const struc
             return JSON_SHAPE_KEYED;
     return JSON_SHAPE_DETECT;
 }
+
+void source_rules_expect(const struct mapping *mapping, struct json_expected *expected)
+{
+    unsigned char groups = 0;
+    *expected = (struct json_expected){0};
+    for (size_t i = 0; i < mapping->key_count; i++) {
+        const struct column *column = &mapping->columns[mapping->key[i]];
+        bool is_needed = column->source == FROM_POINTERS && !column->fill;
+        for (size_t k = 0; k < column->pointer_count; k++) /* "": the record itself */
+            is_needed = is_needed && column->pointers[k][0];
+        if (!is_needed || expected->count + column->pointer_count > JSON_EXPECTED_MAX)
+            continue;
+        for (size_t k = 0; k < column->pointer_count; k++) {
+            expected->groups[expected->count] = groups;
+            expected->names[expected->count++] = column->steps[k].name.text;
+        }
+        groups++;
+    }
+}

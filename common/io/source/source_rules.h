@@ -59,5 +59,7 @@ bool source_rules_detects(const struct source_rules *rules, enum collect_form fo
 /* Of settings->format. What nobody declared is found out by looking, but for a mapping whose key is
  * the member's name ($key): its files are objects keyed by it, whatever the members hold. */
 enum json_shape source_rules_shape(const struct source_rules *rules, const struct mapping *mapping);
+/* What a record of the mapping has for its key: an object without it is none. */
+void source_rules_expect(const struct mapping *mapping, struct json_expected *expected);
 
 #endif

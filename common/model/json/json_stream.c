@@ -52,6 +52,7 @@ enum json_stream_verdict {
 struct json_stream {
     struct json_window window;
     enum json_stream_state state;
+    struct json_expected expected;
     enum json_shape shape;
     size_t record_max;
     size_t detect_at; /* size of the view at which detecting is tried again */
@@ -145,6 +146,11 @@ struct json_stream *json_stream_new(enum json_shape shape, size_t record_max)
     json_window_init(&stream->window);
     buf_init(&stream->key, record_max + 1);
     return stream;
+}
+
+void json_stream_expect(struct json_stream *stream, const struct json_expected *expected)
+{
+    stream->expected = *expected;
 }
 
 void json_stream_free(struct json_stream *stream)
@@ -255,7 +261,7 @@ static enum json_stream_verdict step_detect(struct json_stream *stream,
     struct bytes text = view(stream);
     bool worth = text.data[0] == '[' || text.size >= stream->detect_at || is_last(stream);
     if (worth)
-        stream->shape = json_detect(text, is_last(stream));
+        stream->shape = json_detect(text, is_last(stream), &stream->expected);
     if (stream->shape == JSON_SHAPE_DETECT) {
         stream->detect_at = text.size * 2 < JSON_DETECT_MAX ? text.size * 2 : JSON_DETECT_MAX;
         return NEED_TEXT;

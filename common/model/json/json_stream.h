@@ -27,8 +27,8 @@
 
 enum json_shape {
     JSON_SHAPE_DETECT, /* '[' = array; '{' = NDJSON if a second top-level value follows, keyed if
-                          every member of the first 64 KiB is an object and there are two or more,
-                          else single */
+                          every member of the first 64 KiB is an object and there are two or more
+                          or it lacks what is expected of a record, else single */
 #define X(shape, word) JSON_SHAPE_##shape,
     JSON_SHAPES(X)
 #undef X
@@ -50,6 +50,17 @@ struct json_stream;
 
 struct json_stream *json_stream_new(enum json_shape shape, size_t record_max);
 void json_stream_free(struct json_stream *stream);
+#define JSON_EXPECTED_MAX 16
+
+/* Members that a single record has, as it could not be taken without them: of each group one or
+ * more. Of an object with one member, or none, nothing else tells whether it is a record. */
+struct json_expected {
+    struct bytes names[JSON_EXPECTED_MAX]; /* borrowed as long as the stream lives */
+    unsigned char groups[JSON_EXPECTED_MAX];
+    size_t count;
+};
+/* Before the first chunk, for JSON_SHAPE_DETECT; copies *expected. */
+void json_stream_expect(struct json_stream *stream, const struct json_expected *expected);
 /* The shape found, JSON_SHAPE_DETECT while not known. */
 enum json_shape json_stream_shape(const struct json_stream *stream);
 

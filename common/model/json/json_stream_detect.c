@@ -1,8 +1,9 @@
 /*
  * '[' is an array. For '{' the first value's end decides: another value behind it makes NDJSON
  * (or, when the first one spans lines, values one after the other); alone it is an object keyed by
- * id when all its members are objects and there are two or more, else a single record. A first
- * line that is broken must not hide that the lines are records: the second line is asked too.
+ * id when all its members are objects and there are two or more, or it lacks a member without which
+ * it would be no record, else a single record. A first line that is broken must not hide that the
+ * lines are records: the second line is asked too.
  */
 #include "common/model/json/json_stream_detect.h"
 
@@ -52,18 +53,40 @@ static char value_start(struct bytes member)
     return at < member.size ? member.data[at] : 0;
 }
 
-/* Two members or more, all of them objects as far as can be seen. */
-static bool looks_keyed(struct bytes object)
+/* Of the groups that have a name among the members. */
+static unsigned groups_of(const struct json_expected *expected, struct bytes member)
+{
+    unsigned groups = 0;
+    const char *end = member.size > 1 ? memchr(member.data + 1, '"', member.size - 1) : NULL;
+    struct bytes name = bytes_of(member.data + 1, end ? (size_t)(end - member.data) - 1 : 0);
+    for (size_t i = 0; i < expected->count; i++)
+        if (bytes_equal(expected->names[i], name))
+            groups |= 1U << expected->groups[i];
+    return groups;
+}
+
+/* A whole object in which a group has no name. */
+static bool is_no_record(const struct json_expected *expected, unsigned found)
+{
+    for (size_t i = 0; i < expected->count; i++)
+        if (!(found & 1U << expected->groups[i]))
+            return true;
+    return false;
+}
+
+/* All members are objects as far as can be seen, and there are two or more, or it is no record. */
+static bool looks_keyed(struct bytes object, const struct json_expected *expected)
 {
     size_t members = 0;
-    for (size_t at = 1; at < object.size;) {
+    unsigned found = 0;
+    bool is_whole = false;
+    for (size_t at = 1; at < object.size && !is_whole;) {
         char c = object.data[at];
-        if (json_is_space(c) || c == ',') {
+        is_whole = c == '}';
+        if (json_is_space(c) || c == ',' || is_whole) {
             at++;
             continue;
         }
-        if (c == '}')
-            break;
         struct bytes rest = behind(object, at);
         struct json_scan scan;
         json_scan_init(&scan, c, '}', false);
@@ -72,11 +95,12 @@ static bool looks_keyed(struct bytes object)
         if (c == '"' && !scan.broken && value && value != '{')
             return false;
         members += value == '{';
+        found |= c == '"' ? groups_of(expected, rest) : 0;
         if (result == JSON_SCAN_MORE || result == JSON_SCAN_CUT || scan.at == 0)
             break;
         at += scan.at;
     }
-    return members >= 2;
+    return members >= 2 || (is_whole && is_no_record(expected, found));
 }
 
 /* True when the second line is a whole object by itself. */
@@ -112,7 +136,8 @@ static bool some_line_is_object(struct bytes sample)
 }
 
 /* The first value is text[0, size); what follows it tells the shape. */
-static enum json_shape by_follower(struct bytes sample, size_t size, bool last, bool full)
+static enum json_shape by_follower(struct bytes sample, size_t size, bool last, bool full,
+                                   const struct json_expected *expected)
 {
     struct bytes value = bytes_of(sample.data, size);
     struct bytes rest = behind(sample, size);
@@ -126,10 +151,10 @@ static enum json_shape by_follower(struct bytes sample, size_t size, bool last, 
         return JSON_SHAPE_NDJSON;
     if (next == '{' || next == ',')
         return JSON_SHAPE_VALUES;
-    return looks_keyed(value) ? JSON_SHAPE_KEYED : JSON_SHAPE_SINGLE;
+    return looks_keyed(value, expected) ? JSON_SHAPE_KEYED : JSON_SHAPE_SINGLE;
 }
 
-enum json_shape json_detect(struct bytes sample, bool last)
+enum json_shape json_detect(struct bytes sample, bool last, const struct json_expected *expected)
 {
     bool full = sample.size >= JSON_DETECT_MAX;
     if (sample.size > JSON_DETECT_MAX) {
@@ -147,10 +172,10 @@ enum json_shape json_detect(struct bytes sample, bool last)
     json_scan_init(&scan, '{', 0, false);
     enum json_scan_result result = json_scan_step(&scan, sample, last);
     if (result == JSON_SCAN_END && !scan.broken)
-        return by_follower(sample, scan.at, last, full);
+        return by_follower(sample, scan.at, last, full, expected);
     if (!full && !last)
         return JSON_SHAPE_DETECT;
     if (second_line_is_object(sample))
         return JSON_SHAPE_NDJSON;
-    return looks_keyed(sample) ? JSON_SHAPE_KEYED : JSON_SHAPE_VALUES;
+    return looks_keyed(sample, expected) ? JSON_SHAPE_KEYED : JSON_SHAPE_VALUES;
 }

@@ -13,7 +13,7 @@
 /* `sample` begins with the first byte that is not white space; at most JSON_DETECT_MAX of it are
  * looked at. `last`: nothing follows it. The answer for a longer sample is the same, once it is
  * not DETECT: more bytes are needed. */
-enum json_shape json_detect(struct bytes sample, bool last);
+enum json_shape json_detect(struct bytes sample, bool last, const struct json_expected *expected);
 
 /* The encoding's name when the stream begins as one that is not UTF-8, else NULL. At least four
  * bytes, if there are so many. */
