@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,6 +16,7 @@
 #include "common/io/files.h"
 #include "common/io/log.h"
 #include "common/io/mappings.h"
+#include "common/io/spawn.h"
 #include "common/io/terminal.h"
 #include "control/advice.h"
 #include "control/command.h"
@@ -208,32 +208,14 @@ static void tell_old_names(const struct invocation *invocation)
             fprintf(stderr, "note: %s\n", conf->renamed[i]);
 }
 
-/* A number that `drover run` or `shadow` sets for its children, not handed on to theirs; -1: none.
- */
-static int64_t take_number(const char *name, int64_t max)
-{
-    const char *text = getenv(name);
-    int64_t number = -1;
-    if (!text || !text_parse_int64(bytes_text(text), &number) || number < 0 || number > max)
-        number = -1;
-    unsetenv(name);
-    return number;
-}
-
-/* A run that is killed leaves no workers behind, nor one that it has only just begun. */
-static void end_with_parent(void)
-{
-    int64_t parent = take_number("DROVER_PARENT_PID", INT32_MAX);
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (parent >= 0 && getppid() != (pid_t)parent) /* it ended before that was set */
-        raise(SIGTERM);
-}
-
+/* Set by `drover run` for its children; not handed on to theirs. */
 static int take_progress_fd(void)
 {
-    int64_t fd = take_number("DROVER_PROGRESS_FD", 1023);
-    if (fd >= 0)
-        end_with_parent();
+    const char *text = getenv("DROVER_PROGRESS_FD");
+    int64_t fd = -1;
+    if (!text || !text_parse_int64(bytes_text(text), &fd) || fd < 0 || fd > 1023)
+        fd = -1;
+    unsetenv("DROVER_PROGRESS_FD");
     if (fd >= 0) /* one that is suspended, and reads nothing, does not hold them up */
         fcntl((int)fd, F_SETFL, fcntl((int)fd, F_GETFL) | O_NONBLOCK);
     return (int)fd;
@@ -400,6 +382,7 @@ static enum exit_code run_loaded(struct invocation *invocation, int argc, char *
     struct error err = {0};
     struct more_args more;
     struct error_list errors;
+    spawn_end_with_parent();
     int progress_fd = take_progress_fd();
     bool is_held = take_held();
     enum exit_code code;

@@ -5,10 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/base/mem.h"
+#include "common/io/spawn.h"
 #include "control/child/child.h"
-
-extern char **environ;
 
 enum {
     LINE_LIMIT = 1 << 20,
@@ -16,12 +14,17 @@ enum {
     WORKER_EXTRA_MS = 4000, /* a worker's stop beyond its drain (docs/architecture.md) */
     PRODUCE_STOP_MS = 10000,
     STOP_SLACK_MS = 3000,
+    DRAIN_MS = 1000, /* for what the child wrote before its end */
 };
 
 static void on_handle_closed(uv_handle_t *handle)
 {
     struct child *child = handle->data;
     child->open--;
+    if (child->open == 1 && child->is_draining) {
+        child->is_draining = false;
+        uv_close((uv_handle_t *)&child->drain, on_handle_closed);
+    }
     if (child->open == 0 && child->started) {
         child->ended = true;
         child->owner->on_end(child->owner->self, child);
@@ -84,35 +87,31 @@ void child_let_go(struct child *child)
     child->is_held = false;
 }
 
+/* Whoever has the other ends is not the child. */
+static void on_drained(uv_timer_t *timer)
+{
+    struct child *child = timer->data;
+    for (int i = 0; i < CHILD_STREAMS; i++) {
+        struct child_pipe *stream = &child->streams[i];
+        if (uv_is_closing((uv_handle_t *)&stream->pipe))
+            continue;
+        if (stream->line.size)
+            take_line(stream);
+        uv_close((uv_handle_t *)&stream->pipe, on_stream_closed);
+    }
+}
+
 static void on_exit_status(uv_process_t *process, int64_t status, int signal_number)
 {
     struct child *child = process->data;
     child->code = signal_number ? 128 + signal_number : (int)status;
     child_let_go(child);
+    uv_timer_init(child->owner->loop, &child->drain);
+    uv_timer_start(&child->drain, on_drained, DRAIN_MS, 0);
+    child->drain.data = child;
+    child->is_draining = true;
+    child->open++;
     uv_close((uv_handle_t *)process, on_handle_closed);
-}
-
-/* Ours, where to tell progress and whose child it is, and where more arguments are. The caller
- * frees the list, not its items. */
-static char **make_environment(bool held, bool more_arguments)
-{
-    static char progress[] = "DROVER_PROGRESS_FD=3";
-    static char parent[sizeof "DROVER_PARENT_PID=" + 20];
-    static char arguments[] = "DROVER_ARGS_FD=4";
-    static char hold[] = "DROVER_HELD=1";
-    size_t count = 0;
-    while (environ[count])
-        count++;
-    char **copy = mem_zeroed(count + 5, sizeof(char *));
-    memcpy(copy, environ, count * sizeof(char *));
-    snprintf(parent, sizeof parent, "DROVER_PARENT_PID=%ld", (long)getpid());
-    copy[count++] = progress;
-    copy[count++] = parent;
-    if (more_arguments)
-        copy[count++] = arguments;
-    if (held)
-        copy[count] = hold;
-    return copy;
 }
 
 static void open_streams(struct child *child, uv_stdio_container_t *stdio)
@@ -145,15 +144,21 @@ enum outcome child_start(struct child *child, const struct child_owner *owner, c
     memset(stdio, 0, sizeof(stdio));
     child->owner = owner;
     child->process.data = child;
-    child->started = child->ended = false;
+    child->started = child->ended = child->is_draining = false;
     child->code = 0;
     child->numbers = (struct child_numbers){0};
     open_streams(child, stdio);
+    const char *variables[4] = {"DROVER_PROGRESS_FD=3"};
+    size_t count = 1;
+    if (more >= 0) /* where more arguments are */
+        variables[count++] = "DROVER_ARGS_FD=4";
+    if (child->is_held)
+        variables[count] = "DROVER_HELD=1";
     uv_process_options_t options = {
         .exit_cb = on_exit_status,
         .file = "/proc/self/exe",
         .args = args,
-        .env = make_environment(child->is_held, more >= 0),
+        .env = spawn_environment(variables),
         .flags = UV_PROCESS_DETACHED,
         .stdio_count = STDIO_COUNT - (more < 0),
         .stdio = stdio,
@@ -161,7 +166,7 @@ enum outcome child_start(struct child *child, const struct child_owner *owner, c
     stdio[STDIO_COUNT - 1].flags = UV_INHERIT_FD;
     stdio[STDIO_COUNT - 1].data.fd = more;
     child->open++;
-    int failed = uv_spawn(child->owner->loop, &child->process, &options);
+    int failed = spawn_process(child->owner->loop, &child->process, &options);
     free(options.env);
     if (failed) {
         child_let_go(child);

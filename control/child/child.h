@@ -53,7 +53,8 @@ struct child {
     bool is_held;      /* set before the start: it reads no store until it is let go */
     bool has_keyboard; /* set before the start: standard input is the parent's */
     int open;          /* handles not yet closed */
-    bool started, ended;
+    uv_timer_t drain;  /* since its end, for what it wrote before: others may hold its pipes */
+    bool started, ended, is_draining;
     int code; /* exit code; 128 + the signal that ended it */
     struct child_numbers numbers;
 };

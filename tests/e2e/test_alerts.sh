@@ -14,6 +14,7 @@ cat >> "$WORK/told"
 printf '%s\n' "\$@" >> "$WORK/args"
 echo "\$DROVER_ALERT_STATE \$DROVER_ALERT_TEST \${DATABASE_URL:-none}" >> "$WORK/variables"
 "$DROVER" version > "$WORK/version.log" 2>&1 # drover within an alert: its variables are no settings
+ls -l /proc/\$\$/fd > "$WORK/descriptors"
 echo "the program's own words"
 END
 chmod +x "$WORK/bin/page"
@@ -112,6 +113,7 @@ start_worker worker
 wait_until 120 told over 1
 wait_until 120 requests 1
 equal "the lag told" "$(jq -sc '.[0] | [.when, .test, .value > 50]' "$WORK/told")" '["lag_records > 50 for 1s",false,true]'
+equal "descriptors of the follower that a program has: its standard input" "$(grep -cE '(socket|pipe|anon_inode):' "$WORK/descriptors")" 1
 grep -q 'alert.firing when="lag_records > 50 for 1s" alert=1 attempts=1' "$WORK/follower_err.log" || fail "the log does not say that it was told"
 grep -q 'alert.not_told cause="the program ended with 1" code=DRV-A001 alert=3' "$WORK/follower_err.log" || fail "the log does not say that one was not told"
 

@@ -35,6 +35,38 @@ done
 say "its parts are killed, again and again"
 start_shadow
 wait_until 90 is_same
+
+say "files with one record, and with none: objects keyed by id all the same"
+change() { node --input-type=module -e "import { Store } from '$APP/app.mjs'; new Store('$APP/data').$1;"; }
+change "put('tenant-new', 'users', 'ada', { id: 'ada', name: 'Ada', plan: 'free' })"
+wait_until 60 is_same
+change "remove('tenant-new', 'users', 'ada')"
+equal "the file" "$(< "$APP/data/tenant-new/users.json")" '{}'
+wait_until 60 is_same
+
+say "a verifier that is killed in the middle of a full pass is started again, and the pass ends with it"
+has_pass() {
+  local verifier
+  verifier=$(children verify)
+  [ -n "$verifier" ] && pgrep -P "$verifier" -f -- --no-follow > "$WORK/pass"
+}
+sed 's/^verify: {/verify: { rows_per_second: 20, full_every: 1s,/' "$WORK/drover.yaml" > "$WORK/slow.yaml"
+kill -TERM "$SHADOW"
+expect_exit 0 wait "$SHADOW"
+"$DROVER" shadow --config "$WORK/slow.yaml" --json > "$WORK/shadow.json" 2> "$WORK/shadow.log" &
+SHADOW=$!
+PIDS+=("$SHADOW")
+wait_until 60 has_pass
+kill -KILL "$(children verify)"
+is_over() { ! kill -0 "$(< "$WORK/pass")" 2> /dev/null; }
+wait_until 30 is_over
+wait_until 30 grep -q 'shadow.restart.*verify' "$WORK/shadow.log"
+kill -TERM "$SHADOW"
+expect_exit 0 wait "$SHADOW"
+start_shadow
+wait_until 60 runs produce 1
+wait_until 60 runs work 2
+wait_until 60 runs verify 1
 for round in 1 2 3; do
   before=$(grep -c shadow.restart "$WORK/shadow.log" || true)
   kill -KILL $(children produce) $(children work) $(children verify)

@@ -87,8 +87,8 @@ static bool plan_spans(struct follow_step *step)
         span->from = span->to = step->reached[i] = due->position;
         if (due->position >= 0) {
             int64_t checkpoint = row_lookup_checkpoint(step->lookup, (int32_t)i);
-            span->to = due_end(due, due->position, checkpoint,
-                               LOOKUP_MESSAGES_MAX / (with ? with : 1));
+            span->to =
+                due_end(due, due->position, checkpoint, LOOKUP_MESSAGES_MAX / (with ? with : 1));
             step->left +=
                 (uint64_t)(due_end(due, due->position, checkpoint, UINT64_MAX) - due->position);
         }

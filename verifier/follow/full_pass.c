@@ -11,6 +11,7 @@
 #include "common/io/clock.h"
 #include "common/io/files.h"
 #include "common/io/log.h"
+#include "common/io/spawn.h"
 #include "verifier/follow/full_result.h"
 
 #define ANSWER_BYTES_MAX ((size_t)8 << 20)
@@ -122,10 +123,11 @@ static void on_data(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
 static void begin(struct full_pass *full)
 {
     uv_stdio_container_t stdio[3] = {{.flags = UV_IGNORE}};
-    char **arguments = make_arguments();
+    char **arguments = make_arguments(), **environment = spawn_environment((const char *[]){NULL});
     uv_process_options_t options = {.exit_cb = on_exit_status,
                                     .file = "/proc/self/exe",
                                     .args = arguments,
+                                    .env = environment,
                                     .flags = UV_PROCESS_DETACHED, /* Ctrl-C is the follower's */
                                     .stdio_count = 3,
                                     .stdio = stdio};
@@ -140,8 +142,9 @@ static void begin(struct full_pass *full)
     full->is_running = true;
     full->began_ms = clock_unix_ms();
     full->began_at_ms = clock_monotonic_ms();
-    int failed = uv_spawn(full->loop, &full->process, &options);
+    int failed = spawn_process(full->loop, &full->process, &options);
     free_arguments(arguments);
+    free(environment);
     if (failed) {
         log_line(LOG_WARN, "full_pass.not_begun", "cause=\"%s\"", uv_strerror(failed));
         uv_close((uv_handle_t *)&full->process, on_closed);

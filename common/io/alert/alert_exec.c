@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/base/mem.h"
+#include "common/io/spawn.h"
 
 enum { VARIABLES = 9 };
 
@@ -156,7 +157,7 @@ static int spawn(struct alert_exec *exec, const struct alert_message *message)
                                           .stdio = streams,
                                           .stdio_count = 3,
                                           .exit_cb = on_exit_status};
-    int failed = uv_spawn(exec->conf.loop, &exec->process, &options);
+    int failed = spawn_process(exec->conf.loop, &exec->process, &options);
     free_environment(environment);
     free(args);
     return failed;

@@ -9,6 +9,7 @@
 #include "common/base/buf.h"
 #include "common/base/mem.h"
 #include "common/io/log.h"
+#include "common/io/spawn.h"
 
 #define WORDS_MAX 4096
 
@@ -84,6 +85,7 @@ static struct words *make_environment(const struct settings *settings)
     add(environment, "DATABASE_URL=", settings->database_url);
     add(environment, "REDIS_URL=", settings->redis_url);
     add(environment, "DROVER_SPAWNED=", "1");
+    add(environment, spawn_parent_variable(), "");
     return environment;
 }
 
@@ -142,7 +144,7 @@ void redis_rebuild_start(struct redis_rebuild *rebuild)
                                     .stdio_count = 3,
                                     .exit_cb = on_exit_status};
     rebuild->running = true;
-    int status = uv_spawn(rebuild->loop, &rebuild->process, &options);
+    int status = spawn_process(rebuild->loop, &rebuild->process, &options);
     rebuild->process.data = rebuild;
     if (status != 0) { /* the handle is closed all the same; the next look starts another */
         log_line(LOG_WARN, "rebuild.not_started", "cause=%s", uv_err_name(status));
