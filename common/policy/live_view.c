@@ -4,6 +4,7 @@
 
 #include "common/base/text.h"
 #include "common/base/text_width.h"
+#include "common/policy/view_lines.h"
 
 enum {
     LINE_LIMIT = 4096,
@@ -27,7 +28,7 @@ enum line {
 
 struct screen {
     int width;
-    struct buf lines[LINES];
+    struct buf *lines[LINES];
 };
 
 /* ---- parts of lines */
@@ -36,7 +37,7 @@ struct screen {
  */
 static void add(struct screen *screen, enum line line, struct buf *part)
 {
-    struct buf *out = &screen->lines[line];
+    struct buf *out = screen->lines[line];
     if (text_width(buf_view(out)) + text_width(buf_view(part)) <= screen->width)
         buf_append_bytes(out, buf_view(part));
     buf_reset(part);
@@ -66,7 +67,7 @@ static int bar_cells(int width)
 static void add_head(struct screen *screen, enum line line, const char *name, uint64_t done,
                      uint64_t total)
 {
-    struct buf *out = &screen->lines[line];
+    struct buf *out = screen->lines[line];
     double share = total ? (double)done / (double)total : 0;
     share = share > 1 ? 1 : share;
     int percent = (int)(share * 100);
@@ -81,8 +82,7 @@ static void add_head(struct screen *screen, enum line line, const char *name, ui
 static void add_count(struct screen *screen, enum line line, struct buf *part, const char *before,
                       uint64_t count, const char *what)
 {
-    char text[28];
-    buf_append_format(part, "%s%s%s", before, text_format_count(count, text), what);
+    view_lines_append_count(part, before, count, what);
     add(screen, line, part);
 }
 
@@ -98,7 +98,7 @@ static void add_done(struct screen *screen, enum line line, struct buf *part, ui
 static void add_sum(struct screen *screen, enum line line, const struct totals_set *set,
                     const uint64_t *counts, const char *unit, struct buf *part)
 {
-    int room = screen->width - text_width(buf_view(&screen->lines[line])) - 2;
+    int room = screen->width - text_width(buf_view(screen->lines[line])) - 2;
     buf_append_text(part, "  ");
     totals_append_short(part, set, counts, unit, room);
     if (part->size > 2)
@@ -154,7 +154,7 @@ static void make_machine(struct screen *screen, const struct live_state *state, 
 {
     char text[28], sizes[2][16];
     if (bar_cells(screen->width))
-        buf_append_text(&screen->lines[LINE_MACHINE], "           ");
+        buf_append_text(screen->lines[LINE_MACHINE], "           ");
     uint64_t rate = state->per_second > 0 ? (uint64_t)(state->per_second + 0.5) : 0;
     buf_append_format(part, "%s/s", text_format_count(rate, text));
     add(screen, LINE_MACHINE, part);
@@ -183,40 +183,26 @@ static void make_machine(struct screen *screen, const struct live_state *state, 
     add(screen, LINE_MACHINE, part);
 }
 
-/* What is left out first where the terminal is low. */
-static const enum line BY_WEIGHT[LINES] = {
-    LINE_WORK,
-    LINE_VERIFY,
-    LINE_OUTAGE + OUTAGE_POSTGRES,
-    LINE_OUTAGE + OUTAGE_KAFKA,
-    LINE_OUTAGE + OUTAGE_REDIS,
-    LINE_PRODUCE,
-    LINE_MACHINE,
+/* What is left out first where the terminal is low has the least. */
+static const int WEIGHTS[LINES] = {
+    [LINE_PRODUCE] = 2,
+    [LINE_WORK] = 7,
+    [LINE_VERIFY] = 6,
+    [LINE_OUTAGE + OUTAGE_POSTGRES] = 5,
+    [LINE_OUTAGE + OUTAGE_KAFKA] = 4,
+    [LINE_OUTAGE + OUTAGE_REDIS] = 3,
+    [LINE_MACHINE] = 1,
 };
-
-static void put_together(struct screen *screen, int height, struct buf *out)
-{
-    bool is_shown[LINES] = {false};
-    int room = height - 1; /* the cursor stands below */
-    for (int i = 0; i < LINES && room > 0; i++) {
-        is_shown[BY_WEIGHT[i]] = screen->lines[BY_WEIGHT[i]].size > 0;
-        room -= is_shown[BY_WEIGHT[i]];
-    }
-    for (int line = 0; line < LINES; line++) {
-        if (!is_shown[line])
-            continue;
-        text_append_fit(out, buf_view(&screen->lines[line]), screen->width);
-        buf_append_char(out, '\n');
-    }
-}
 
 void live_view_append(struct buf *out, const struct live_state *state, int width, int height)
 {
     struct screen screen = {.width = width};
+    struct view_lines lines;
     struct buf part;
     buf_init(&part, LINE_LIMIT);
+    view_lines_begin(&lines, width);
     for (int line = 0; line < LINES; line++)
-        buf_init(&screen.lines[line], LINE_LIMIT);
+        screen.lines[line] = view_lines_add(&lines, WEIGHTS[line]);
     make_produce(&screen, state, &part);
     make_work(&screen, state, &part);
     if (state->is_verifying)
@@ -225,12 +211,10 @@ void live_view_append(struct buf *out, const struct live_state *state, int width
         make_machine(&screen, state, &part);
     for (int service = 0; service < OUTAGE_SERVICES; service++)
         if (state->outages.of[service].is_on)
-            outage_append_line(&screen.lines[LINE_OUTAGE + service], &state->outages,
+            outage_append_line(screen.lines[LINE_OUTAGE + service], &state->outages,
                                (enum outage_service)service, state->now_ms,
                                bar_cells(width) ? "  " : "", width);
-    put_together(&screen, height, out);
-    for (int line = 0; line < LINES; line++)
-        buf_free(&screen.lines[line]);
+    view_lines_end(&lines, height, out);
     buf_free(&part);
 }
 

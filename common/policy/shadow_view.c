@@ -2,40 +2,16 @@
 #include <inttypes.h>
 
 #include "common/base/text.h"
-#include "common/base/text_width.h"
 #include "common/policy/shadow_view.h"
+#include "common/policy/view_lines.h"
 
-enum {
-    LINE_LIMIT = 4096,
-    NAME_WIDTH = 8,
-};
-
-struct screen {
-    int width, room; /* columns; lines that may still come */
-    struct buf line;
-    struct buf *out;
-};
-
-static void end_line(struct screen *screen)
-{
-    if (screen->room > 0) {
-        text_append_fit(screen->out, buf_view(&screen->line), screen->width);
-        buf_append_char(screen->out, '\n');
-    }
-    screen->room--;
-    buf_reset(&screen->line);
-}
-
-static void append_count(struct buf *out, const char *before, uint64_t count, const char *what)
-{
-    char text[28];
-    buf_append_format(out, "%s%s%s", before, text_format_count(count, text), what);
-}
+enum { NAME_WIDTH = 8 };
 
 /* How it is with the part's processes, where that is worth a word. */
-static void begin_part(struct screen *screen, const char *name, const struct shadow_part *part)
+static struct buf *begin_part(struct view_lines *lines, const char *name,
+                              const struct shadow_part *part)
 {
-    struct buf *out = &screen->line;
+    struct buf *out = view_lines_add(lines, 0);
     buf_append_format(out, "  %-*s ", NAME_WIDTH, name);
     if (part->is_elsewhere)
         buf_append_text(out, "elsewhere · ");
@@ -44,6 +20,7 @@ static void begin_part(struct screen *screen, const char *name, const struct sha
     if (part->restarts)
         buf_append_format(out, "restarted %" PRIu64 " time%s · ", part->restarts,
                           part->restarts == 1 ? "" : "s");
+    return out;
 }
 
 static void append_verify(struct buf *out, const struct shadow_state *state)
@@ -52,8 +29,8 @@ static void append_verify(struct buf *out, const struct shadow_state *state)
         buf_append_text(out, "nothing told yet");
         return;
     }
-    append_count(out, "", state->compared, " compared");
-    append_count(out, " · ", state->discrepancies, " discrepancies");
+    view_lines_append_count(out, "", state->compared, " compared");
+    view_lines_append_count(out, " · ", state->discrepancies, " discrepancies");
     if (state->compared)
         buf_append_format(out, " · rate at most %.3g %%", state->upper * 100);
 }
@@ -61,49 +38,39 @@ static void append_verify(struct buf *out, const struct shadow_state *state)
 static void append_work(struct buf *out, const struct shadow_state *state)
 {
     char text[28];
-    append_count(out, "", state->committed, " of ");
-    append_count(out, "", state->total, " committed");
-    append_count(out, " · lag ", state->lag, "");
+    view_lines_append_count(out, "", state->committed, " of ");
+    view_lines_append_count(out, "", state->total, " committed");
+    view_lines_append_count(out, " · lag ", state->lag, "");
     uint64_t rate = state->per_second > 0 ? (uint64_t)(state->per_second + 0.5) : 0;
     buf_append_format(out, " · %s/s", text_format_count(rate, text));
     if (state->dead)
-        append_count(out, " · ", state->dead, " dead-lettered");
+        view_lines_append_count(out, " · ", state->dead, " dead-lettered");
 }
 
 void shadow_view_append(struct buf *out, const struct shadow_state *state, int width, int height)
 {
-    struct screen screen = {.width = width, .room = height - 1, .out = out};
-    buf_init(&screen.line, LINE_LIMIT);
-    begin_part(&screen, "produce", &state->produce);
+    struct view_lines lines;
+    view_lines_begin(&lines, width);
+    struct buf *line = begin_part(&lines, "produce", &state->produce);
     if (state->produce.is_elsewhere) {
-        buf_append_text(&screen.line, "drover produce --follow");
+        buf_append_text(line, "drover produce --follow");
     } else {
-        append_count(&screen.line, "", state->produced, " sent");
+        view_lines_append_count(line, "", state->produced, " sent");
         if (state->rejected)
-            append_count(&screen.line, " · ", state->rejected, " rejected");
+            view_lines_append_count(line, " · ", state->rejected, " rejected");
     }
-    end_line(&screen);
-    begin_part(&screen, "work", &state->work);
-    append_work(&screen.line, state);
-    end_line(&screen);
-    begin_part(&screen, "verify", &state->verify);
+    append_work(begin_part(&lines, "work", &state->work), state);
+    line = begin_part(&lines, "verify", &state->verify);
     if (state->verify.is_elsewhere)
-        buf_append_text(&screen.line, "drover verify --follow");
+        buf_append_text(line, "drover verify --follow");
     else
-        append_verify(&screen.line, state);
-    end_line(&screen);
-    for (int service = 0; service < OUTAGE_SERVICES; service++) {
-        if (!state->outages.of[service].is_on)
-            continue;
-        outage_append_line(&screen.line, &state->outages, (enum outage_service)service,
-                           state->now_ms, "  ", width);
-        end_line(&screen);
-    }
-    buf_append_format(&screen.line, "  %-*s up ", NAME_WIDTH, "");
-    outage_append_time(&screen.line, state->up_ms);
-    buf_append_text(&screen.line, state->is_stopping ? " · stopping" : " · Ctrl-C stops");
-    end_line(&screen);
-    buf_free(&screen.line);
+        append_verify(line, state);
+    view_lines_add_outages(&lines, 0, &state->outages, state->now_ms, "  ");
+    line = view_lines_add(&lines, 0);
+    buf_append_format(line, "  %-*s up ", NAME_WIDTH, "");
+    outage_append_time(line, state->up_ms);
+    buf_append_text(line, state->is_stopping ? " · stopping" : " · Ctrl-C stops");
+    view_lines_end(&lines, height, out);
 }
 
 static void append_plain_part(struct buf *out, const char *name, const struct shadow_part *part)

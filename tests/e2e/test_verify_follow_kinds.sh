@@ -79,4 +79,28 @@ end_follower one 5
 equal "verdicts of both" "$( (last one '.verdicts[]'; standing two '.verdicts[]') | jq -rs 'map(select(.verdict != "pending")) | group_by(.verdict)
   | map("\(.[0].verdict) \(map(.count) | add)") | join(", ")')" 'different 5, match 234, overtaken 3'
 stop_worker worker
+
+say "alone on a terminal: in place, with what is wrong, also on a narrow one; the summary at its end"
+total=$(last one .compared) wrong=$(last one .discrepancies)
+terminal() { env -u TMUX LC_ALL=C.UTF-8 TERM=screen tmux -S "$WORK/tmux" -f /dev/null "$@"; }
+shows() { terminal capture-pane -p > "$WORK/screen.log"; grep -Eq -- "$1" "$WORK/screen.log"; }
+terminal new-session -d -x 100 -y 24 "'$DROVER' verify --follow --id one --full-every 1h --config '$WORK/drover.yaml'; echo exit \$?; read -r"
+PIDS+=("$(terminal display-message -p '#{pid}')")
+wait_until 60 shows "^  verify    NOT EQUAL: $wrong different in $total comparisons; the last full pass found [0-9]+ problems\$"
+shows "^  total +$total +$wrong +[0-9.]+ % +[0-9.]+ %\$" || fail "it has no line of the total"
+wait_until 60 shows '^  full pass [0-9]+ problems · 0:[0-9]+ ago · next in 59:[0-9]+$'
+shows '^  beside    3 overtaken · 30 pending$' || fail "it does not say what was not compared"
+[ "$(grep -c 'verify    NOT' "$WORK/screen.log")" = 1 ] || fail "it is not drawn in place"
+terminal capture-pane -p -e | grep -q $'\033' && fail "there is colour, with NO_COLOR"
+terminal resize-window -x 50 -y 9
+wait_until 30 shows '^ +compared +wrong +95 % bound$'
+shows "^  verify    NOT EQUAL: $wrong different in $total compari…\$" || fail "the verdict is not what stays"
+shows '^  total ' || fail "the total is gone"
+terminal resize-window -x 100 -y 24
+terminal send-keys C-c
+wait_until 60 shows '^exit 5$'
+shows "^NOT EQUAL: $wrong different in $total comparisons; with 95 % confidence the rate is at most " || fail "it ends without its verdict"
+shows "^Report: .*/report.html" || fail "it does not say where the report is"
+shows '^Next:  drover verify --show-values$' || fail "it does not say what is next"
+terminal kill-server
 say done

@@ -10,7 +10,6 @@
 #include <uv.h>
 
 #include "common/base/mem.h"
-#include "common/io/answer.h"
 #include "common/io/clock.h"
 #include "common/io/kafka/kafka_bus.h"
 #include "common/io/kafka/kafka_topics.h"
@@ -21,21 +20,20 @@
 #include "common/policy/outage.h"
 #include "verifier/follow/follow_alerts.h"
 #include "verifier/follow/follow_step.h"
-#include "verifier/follow/follow_view.h"
 #include "verifier/follow/follow_save.h"
+#include "verifier/follow/follow_show.h"
 #include "verifier/follow/full_pass.h"
+#include "verifier/follow/full_result.h"
 #include "verifier/follow/standing.h"
 #include "verifier/follow/start.h"
 
 #define TICK_MS 100
 #define STEP_MS 500   /* between two steps, unless there is much to do */
 #define RETRY_MS 1000 /* while a server is away */
-#define LINE_MS 10000
 #define SAVE_MS 60000
 #define END_MS (STOP_PATIENCE_MS * 3 / 4) /* for suspects, after the signal */
 #define CLOSE_MS 5000
 #define ALERTS_MS 3000 /* of it: for alerts that are on their way */
-#define LINE_BYTES_MAX 4096
 
 struct follow {
     const struct settings *settings;
@@ -51,9 +49,10 @@ struct follow {
     struct state_teller *teller;
     struct full_pass *full;
     struct follow_save save;
+    struct follow_show show;
     struct follow_alerts *alerts;
     struct outages outages;
-    uint64_t retry_ms, step_ms, line_ms, save_ms; /* not before */
+    uint64_t retry_ms, step_ms, save_ms; /* not before */
     bool failed;
     struct error failure;
 };
@@ -207,6 +206,8 @@ static struct follow_numbers numbers_of(const struct follow *follow)
                                      .share = share_of(&follow->step.share),
                                      .full = follow->full ? full_pass_last(follow->full) : NULL,
                                      .outages = &follow->outages};
+    int64_t lag = receipt_intake_lag(&follow->intake);
+    numbers.lag = lag > 0 ? (uint64_t)lag : 0;
     int64_t oldest_ms = receipt_intake_oldest_ms(&follow->intake), now_ms = clock_unix_ms();
     numbers.behind_ms = oldest_ms >= 0 && now_ms > oldest_ms ? (uint64_t)(now_ms - oldest_ms) : 0;
     for (size_t i = 0; i < follow->intake.count; i++)
@@ -215,24 +216,23 @@ static struct follow_numbers numbers_of(const struct follow *follow)
     return numbers;
 }
 
-static void tell(struct follow *follow, bool is_last)
+static struct follow_screen screen_of(const struct follow *follow,
+                                      const struct follow_numbers *numbers)
 {
-    const struct settings *settings = follow->settings;
+    return (struct follow_screen){
+        .numbers = numbers,
+        .next_ms = full_result_next_ms(numbers->full->began_ms, follow->settings->full_every_ms,
+                                       clock_unix_ms()),
+        .is_full_running = full_pass_is_open(follow->full),
+        .is_stopping = stop_signal() != 0,
+    };
+}
+
+static void show(struct follow *follow)
+{
     const struct follow_numbers numbers = numbers_of(follow);
-    struct buf line;
-    if (settings->json) {
-        follow_view_append_json(answer_body(settings->answer), &numbers);
-        if (!is_last)
-            answer_next(settings->answer);
-        return;
-    }
-    if (settings->quiet && !is_last)
-        return;
-    buf_init(&line, LINE_BYTES_MAX);
-    follow_view_append_line(&line, &numbers);
-    printf("%s\n", buf_text(&line));
-    fflush(stdout);
-    buf_free(&line);
+    struct follow_screen screen = screen_of(follow, &numbers);
+    follow_show_turn(&follow->show, &screen);
 }
 
 /* ---- the loop ---------------------------------------------------------------------------- */
@@ -330,10 +330,8 @@ static void tell_sometimes(struct follow *follow)
     }
     if (now_ms >= follow->save_ms)
         save(follow, false);
-    if (now_ms < follow->line_ms)
-        return;
-    follow->line_ms = now_ms + LINE_MS;
-    tell(follow, false);
+    if (follow_show_is_due(&follow->show))
+        show(follow);
 }
 
 /* What is open gets its looks, for a while; what then still is stays in the book. */
@@ -352,7 +350,7 @@ static void finish(struct follow *follow)
 
 static void work(struct follow *follow)
 {
-    follow->line_ms = clock_monotonic_ms() + LINE_MS;
+    follow_show_open(&follow->show, follow->settings);
     follow->save_ms = clock_monotonic_ms() + SAVE_MS;
     while (!follow->failed && !stop_signal()) {
         turn(follow);
@@ -362,6 +360,8 @@ static void work(struct follow *follow)
         log_flush();
     }
     full_pass_stop(follow->full);
+    if (follow->show.is_live)
+        show(follow);
     if (!follow->failed)
         finish(follow);
 }
@@ -453,6 +453,7 @@ static void close_parts(struct follow *follow)
     suspects_free(&follow->suspects);
     write_times_free(&follow->writes);
     state_teller_close(follow->teller);
+    follow_save_free(&follow->save);
     full_pass_free(follow->full);
     follow_alerts_free(follow->alerts);
     notes_close(&follow->notes);
@@ -489,7 +490,8 @@ enum exit_code verify_follow_main(const struct settings *settings, struct error 
         const struct follow_numbers numbers = numbers_of(follow);
         standing_tell(follow->teller, &numbers, true);
         save(follow, true);
-        tell(follow, true);
+        struct follow_screen screen = screen_of(follow, &numbers);
+        follow_show_end(&follow->show, &screen, follow->save.path);
         code = follow->failed ? error_code_exit(follow->failure.code) : result_of(follow);
         if (follow->failed)
             *err = follow->failure;

@@ -17,18 +17,6 @@ void follow_save_init(struct follow_save *save)
                       &save->facts);
 }
 
-static void take_numbers(const struct follow_numbers *numbers, struct follow_report *report)
-{
-    const uint64_t *total = numbers->rolling->total;
-    for (int kind = 0; kind < FOLLOW_WINDOWS; kind++)
-        rolling_window(numbers->rolling, (enum follow_window_kind)kind, &report->windows[kind]);
-    report->share = numbers->share;
-    report->not_compared = total[ROLLING_NOT_COMPARED];
-    report->not_rechecked = total[ROLLING_NOT_RECHECKED];
-    report->open_suspects = numbers->suspects;
-    report->writes = numbers->writes;
-}
-
 static size_t take_partitions(const struct follow_save *save, struct follow_partition *partitions)
 {
     size_t count = 0;
@@ -39,6 +27,12 @@ static size_t take_partitions(const struct follow_save *save, struct follow_part
                 (struct follow_partition){(int32_t)i, at->due.position, at->due.told, at->end};
     }
     return count;
+}
+
+void follow_save_free(struct follow_save *save)
+{
+    free(save->path);
+    save->path = NULL;
 }
 
 /* What the book holds in lists; in the arena. */
@@ -79,7 +73,7 @@ enum outcome follow_save_write(struct follow_save *save, const struct follow_num
     arena_init(&arena, LISTS_BYTES_MAX);
     int64_t now_ms = clock_unix_ms();
     report.facts.ended_ms = ended ? now_ms : -1;
-    take_numbers(numbers, &report);
+    follow_numbers_report(numbers, &report);
     struct follow_partition *partitions = mem_zeroed(save->intake->count, sizeof *partitions);
     report.partitions = partitions;
     report.partition_count = take_partitions(save, partitions);
@@ -92,7 +86,10 @@ enum outcome follow_save_write(struct follow_save *save, const struct follow_num
     report.full_pass.next_ms = next_ms == INT64_MAX || ended ? -1 : next_ms;
     if (outcome == OUT_OK)
         outcome = follow_files_write(settings, &report, &path, err);
-    free(path);
+    if (outcome == OUT_OK) {
+        free(save->path);
+        save->path = path;
+    }
     free(minutes);
     free(partitions);
     arena_free(&arena);

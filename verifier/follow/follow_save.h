@@ -18,10 +18,12 @@ struct follow_save {
     const struct row_lookup *lookup;
     struct verify_facts texts;
     struct report_facts facts;
+    char *path; /* of the page that was written last; NULL: none was */
 };
 
 /* What it came about by is asked once. All of it outlives `save`. */
 void follow_save_init(struct follow_save *save);
+void follow_save_free(struct follow_save *save);
 /* Writes it, `ended`: for the last time. Nothing without verify.report. Fails as the book does, or
  * OUT_FATAL DRV-Y006. */
 MUST_USE enum outcome follow_save_write(struct follow_save *save,

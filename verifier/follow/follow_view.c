@@ -15,6 +15,19 @@ uint64_t follow_numbers_compared(const struct follow_numbers *numbers)
     return follow_report_compared(numbers->rolling->total);
 }
 
+void follow_numbers_report(const struct follow_numbers *numbers, struct follow_report *report)
+{
+    const uint64_t *total = numbers->rolling->total;
+    for (int kind = 0; kind < FOLLOW_WINDOWS; kind++)
+        rolling_window(numbers->rolling, (enum follow_window_kind)kind, &report->windows[kind]);
+    report->share = numbers->share;
+    report->not_compared = total[ROLLING_NOT_COMPARED];
+    report->not_rechecked = total[ROLLING_NOT_RECHECKED];
+    report->open_suspects = numbers->suspects;
+    report->full_pass = *numbers->full;
+    report->writes = numbers->writes;
+}
+
 static void append_writes(struct buf *out, const struct write_latency *writes)
 {
     struct buf part;

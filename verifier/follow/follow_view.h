@@ -11,6 +11,7 @@
 struct follow_numbers {
     const struct rolling *rolling;
     uint64_t backlog, suspects;
+    uint64_t lag;       /* messages that the workers are behind, as receipts told last */
     uint64_t behind_ms; /* since when the oldest of the backlog is committed; 0: there is none */
     double share;
     size_t partitions;                   /* ours */
@@ -21,6 +22,8 @@ struct follow_numbers {
 
 uint64_t follow_numbers_compared(const struct follow_numbers *numbers);
 uint64_t follow_numbers_wrong(const struct follow_numbers *numbers);
+/* What of a report they say, without the lists; the last full pass as it is borrowed here. */
+void follow_numbers_report(const struct follow_numbers *numbers, struct follow_report *report);
 /* One line, without its end. */
 void follow_view_append_line(struct buf *out, const struct follow_numbers *numbers);
 /* Members of an object that is open. */
