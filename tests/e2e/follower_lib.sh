@@ -21,6 +21,7 @@ end_follower() {
   wait "${!pid_name}" || status=$?
   equal "exit code of the follower $1" "$status" "$2"
   cp "$WORK/$1.out" "$DROVER_TEST_DOCUMENTS/follower.$1"
+  cp "$WORK/report/latest/report.json" "$DROVER_TEST_DOCUMENTS/report.$1"
 }
 # last NAME MEMBER: of its last document
 last() { tail -n 1 "$WORK/$1.out" | jq -r "$2"; }

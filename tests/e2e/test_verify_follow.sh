@@ -99,6 +99,9 @@ psql "$ADMIN" -qc "INSERT INTO public.event (isolation_key, id, tenant, rev, kin
   SELECT 't05', 'nobody', 't05', 1, 'k1', 1, drover_digest FROM public.event LIMIT 1"
 wait_until 90 full_problems 2
 end_follower fourth 5
+equal "its samples in the report" "$(jq -r '[.full_pass.samples[] | "\(.verdict) \(.tenant)"] | sort | join(", ")' "$WORK/report/latest/report.json")" 'different t05, extra t05'
+cp "$WORK/report/latest/report.json" "$DROVER_TEST_DOCUMENTS/report.fourth"
+grep -qF '<p><b>extra</b></p>' "$WORK/report/latest/report.html" || fail "the page has none of them"
 
 say "a full pass that could not read all there is says nothing of what it did not find"
 psql "$ADMIN" -qc "DELETE FROM public.event WHERE id = 'nobody'"

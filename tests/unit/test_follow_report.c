@@ -323,6 +323,8 @@ START_TEST(test_hostile_texts_are_text)
         groups[i] = (struct follow_group){hostile(&kept), hostile(&kept), i ? "delete" : NULL, {0}};
     report.samples = samples;
     report.sample_count = VERDICT_COUNT;
+    report.full_samples = samples;
+    report.full_sample_count = random_below(VERDICT_COUNT + 1);
     report.groups = groups;
     report.group_count = 3;
     report.partitions = &partition;
@@ -480,6 +482,32 @@ START_TEST(test_a_page_to_be_looked_at)
 }
 END_TEST
 
+START_TEST(test_samples_of_a_full_pass)
+{
+    const struct follow_sample sample = {.verdict = VERDICT_EXTRA,
+                                         .tenant = BYTES_LITERAL("south"),
+                                         .entity = BYTES_LITERAL("order"),
+                                         .key_hash = 0x26266496f741fba3,
+                                         .partition = -1,
+                                         .first_ms = NOON,
+                                         .last_ms = NOON,
+                                         .seen = 1};
+    report.full_pass = (struct follow_full_pass){.began_ms = NOON, .problems = 1, .next_ms = -1};
+    report.full_samples = &sample;
+    report.full_sample_count = 1;
+    show();
+    ck_assert(shows("found by the last full pass"));
+    ck_assert(shows("<p><b>extra</b></p>"));
+    ck_assert(shows("h:26266496f741fba3"));
+    yyjson_doc *doc = document();
+    yyjson_val *pass = yyjson_obj_get(yyjson_doc_get_root(doc), "full_pass");
+    yyjson_val *shown = yyjson_arr_get_first(yyjson_obj_get(pass, "samples"));
+    ck_assert_str_eq(yyjson_get_str(yyjson_obj_get(shown, "verdict")), "extra");
+    ck_assert_str_eq(yyjson_get_str(yyjson_obj_get(shown, "key")), "h:26266496f741fba3");
+    yyjson_doc_free(doc);
+}
+END_TEST
+
 static Suite *follow_report_suite(void)
 {
     Suite *suite = suite_create("follow_report");
@@ -487,6 +515,7 @@ static Suite *follow_report_suite(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, test_the_verdict_is_the_counts);
     tcase_add_loop_test(tcase, test_every_verdict_counts_somewhere, 0, VERDICT_COUNT);
+    tcase_add_test(tcase, test_samples_of_a_full_pass);
     tcase_add_test(tcase, test_plots);
     tcase_add_test(tcase, test_what_was_not_compared);
     tcase_add_test(tcase, test_latencies);

@@ -4,6 +4,7 @@
 
 #include "tests/support/suite.h"
 #include "verifier/follow/full_result.h"
+#include "verifier/follow/full_samples.h"
 
 static char why[FULL_RESULT_WHY_MAX];
 
@@ -80,6 +81,54 @@ START_TEST(what_is_no_result_is_refused)
 }
 END_TEST
 
+static const char WITH_SAMPLES[] =
+    "{\"kind\":\"verify\",\"counts\":{},\"samples\":["
+    "{\"verdict\":\"rejected\",\"tenant\":\"n\",\"entity\":\"e\",\"key\":\"h:00000000000000ff\"},"
+    "{\"verdict\":\"different\",\"code\":\"DRV-V004\",\"tenant\":\"north\",\"entity\":\"event\","
+    "\"key\":\"h:f0a1b2c3d4e5f607\",\"partition\":3,\"offset\":7,"
+    "\"where\":{\"text\":\"a.json:2:1\"},\"source_version\":\"9007199254740993\",\"stored_"
+    "version\":2,"
+    "\"reason\":\"why\",\"fields_total\":5,\"fields\":["
+    "{\"path\":\"/total\",\"source\":\"number\",\"stored\":null},{\"column\":\"c\",\"source\":null,"
+    "\"stored\":\"text\"}]},"
+    "{\"verdict\":\"none of ours\"},7],"
+    "\"redis_samples\":[{\"verdict\":\"missing\",\"tenant\":\"n\",\"entity\":\"e\",\"key\":\"h:1\","
+    "\"reason\":\"gone\"}],\"sealed_samples\":[{\"verdict\":\"different\",\"key\":\"h:2\"}]}";
+
+static bool is_text(struct bytes text, const char *expected)
+{
+    return bytes_equal(text, bytes_text(expected));
+}
+
+START_TEST(samples_are_those_of_discrepancies)
+{
+    struct arena arena;
+    struct follow_sample *samples;
+    arena_init(&arena, 1 << 20);
+    ck_assert_uint_eq(full_samples_read(bytes_text(WITH_SAMPLES), 5000, 10, &arena, &samples), 3);
+    const struct follow_sample *first = &samples[0];
+    ck_assert_int_eq(first->verdict, VERDICT_DIFFERENT);
+    ck_assert_str_eq(error_code_id(first->code), "DRV-V004");
+    ck_assert(is_text(first->tenant, "north") && is_text(first->entity, "event"));
+    ck_assert(is_text(first->origin, "a.json:2:1") && is_text(first->reason, "why"));
+    ck_assert_uint_eq(first->key_hash, 0xf0a1b2c3d4e5f607);
+    ck_assert_int_eq(first->partition, 3);
+    ck_assert_int_eq(first->offset, 7);
+    ck_assert(first->has_versions && first->source_version == 9007199254740993);
+    ck_assert_int_eq(first->stored_version, 2);
+    ck_assert_int_eq(first->first_ms, 5000);
+    ck_assert_uint_eq(first->field_total, 5);
+    ck_assert_uint_eq(first->field_count, 2);
+    ck_assert(is_text(first->fields[0].path, "/total") && is_text(first->fields[1].path, "c"));
+    ck_assert_uint_eq(first->fields[0].stored.size, 0);
+    ck_assert(is_text(samples[1].reason, "in Redis: gone") && samples[1].partition == -1);
+    ck_assert(is_text(samples[2].reason, "in the vault") && !samples[2].has_versions);
+    ck_assert_uint_eq(full_samples_read(bytes_text(WITH_SAMPLES), 5000, 2, &arena, &samples), 2);
+    ck_assert_uint_eq(full_samples_read(bytes_text("{"), 5000, 2, &arena, &samples), 0);
+    arena_free(&arena);
+}
+END_TEST
+
 START_TEST(when_the_next_one_begins)
 {
     ck_assert_int_eq(full_result_next_ms(-1, 1000, 5000), 5000);   /* none yet */
@@ -96,6 +145,7 @@ static Suite *full_suite(void)
     tcase_add_test(tcase, discrepancies_are_problems_and_what_is_known_is_none);
     tcase_add_test(tcase, what_was_not_whole_is_no_clean_one);
     tcase_add_test(tcase, what_is_no_result_is_refused);
+    tcase_add_test(tcase, samples_are_those_of_discrepancies);
     tcase_add_test(tcase, when_the_next_one_begins);
     suite_add_tcase(suite, tcase);
     return suite;

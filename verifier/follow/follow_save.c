@@ -41,15 +41,18 @@ static enum outcome take_lists(const struct follow_save *save, struct arena *are
 {
     struct book *book = save->notes->book;
     struct follow_group *groups = NULL;
-    struct follow_sample *samples = NULL;
+    struct follow_sample *samples = NULL, *full_samples = NULL;
     enum outcome outcome = book_groups(book, FOLLOW_TOTAL, GROUPS_SHOWN_MAX, arena, &groups,
                                        &report->group_count, err);
     if (outcome == OUT_OK)
         outcome = book_samples(book, false, arena, &samples, &report->sample_count, err);
     if (outcome == OUT_OK)
+        outcome = book_samples(book, true, arena, &full_samples, &report->full_sample_count, err);
+    if (outcome == OUT_OK)
         outcome = book_full_pass(book, arena, &report->full_pass, err);
     report->groups = groups;
     report->samples = samples;
+    report->full_samples = full_samples;
     return outcome;
 }
 

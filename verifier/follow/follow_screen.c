@@ -20,6 +20,7 @@ enum {
 /* What stays longest where the terminal is low. */
 enum weight {
     WEIGHT_SCOPE = 1,
+    WEIGHT_WRITES,
     WEIGHT_BESIDE,
     WEIGHT_FIVE_MINUTES,
     WEIGHT_DAY,
@@ -195,6 +196,8 @@ static void append_full_pass(struct view_lines *lines, const struct follow_scree
                                 full->problems == 1 ? " problem" : " problems");
         if (full->failure.size)
             buf_append_text(out, " · the last one failed");
+        else if (full->not_whole.size)
+            buf_append_text(out, " · not whole");
         buf_append_text(out, " · ");
         append_ago(out, screen->unix_ms - full->began_ms);
         buf_append_text(out, " ago");
@@ -209,6 +212,16 @@ static void append_full_pass(struct view_lines *lines, const struct follow_scree
     }
     if (!*between)
         buf_append_text(out, "none");
+}
+
+static void append_writes(struct view_lines *lines, const struct write_latency *writes)
+{
+    struct buf part;
+    buf_init(&part, 512);
+    write_latency_append_line(writes, &part);
+    if (part.size)
+        buf_append_bytes(begin_line(lines, WEIGHT_WRITES, "writes"), buf_view(&part));
+    buf_free(&part);
 }
 
 static void append_scope(struct view_lines *lines, const struct follow_screen *screen)
@@ -235,6 +248,7 @@ void follow_screen_append(struct buf *out, const struct follow_screen *screen, i
     append_behind(&lines, numbers);
     append_beside(&lines, numbers->rolling->total);
     append_full_pass(&lines, screen);
+    append_writes(&lines, &numbers->writes);
     view_lines_add_outages(&lines, WEIGHT_AWAY, numbers->outages, screen->now_ms, "  ");
     append_scope(&lines, screen);
     view_lines_end(&lines, height, out);

@@ -13,10 +13,13 @@
 #include "common/io/log.h"
 #include "common/io/spawn.h"
 #include "verifier/follow/full_result.h"
+#include "verifier/follow/full_samples.h"
 
 #define ANSWER_BYTES_MAX ((size_t)8 << 20)
 #define ARENA_BYTES_MAX ((size_t)1 << 20)
-#define RETRY_MS 60000 /* after one that failed, */
+#define RETRY_MS 60000   /* after one that failed, */
+#define SAMPLES_MAX 1000 /* of one pass; the book keeps verify.samples of each verdict */
+#define SAMPLES_BYTES_MAX ((size_t)8 << 20)
 #define RETRIES_MAX 10 /* and one that was not whole: doubled each time */
 
 struct full_pass {
@@ -171,6 +174,26 @@ static void take_whole(struct full_pass *full, struct follow_full_pass *pass, co
                (unsigned long long)pass->problems, (unsigned long long)pass->duration_ms);
 }
 
+/* Of one that failed those of the one before: what that found is not shown to be over. */
+static enum outcome keep(struct full_pass *full, const struct follow_full_pass *pass,
+                         struct error *err)
+{
+    struct arena arena;
+    struct follow_sample *samples = NULL;
+    size_t count = 0;
+    enum outcome outcome = OUT_OK;
+    arena_init(&arena, SAMPLES_BYTES_MAX);
+    if (pass->failure.size)
+        outcome = book_samples(full->notes->book, true, &arena, &samples, &count, err);
+    else
+        count = full_samples_read(buf_view(&full->answer), clock_unix_ms(), SAMPLES_MAX, &arena,
+                                  &samples);
+    if (outcome == OUT_OK)
+        outcome = book_add_full_pass(full->notes->book, pass, samples, count, err);
+    arena_free(&arena);
+    return outcome;
+}
+
 /* What one that could not be ended found is not known: the next one begins soon. */
 static enum outcome take_result(struct full_pass *full, struct error *err)
 {
@@ -194,7 +217,7 @@ static enum outcome take_result(struct full_pass *full, struct error *err)
         take_whole(full, &pass, not_whole);
     }
     full->last = pass;
-    return book_add_full_pass(full->notes->book, &pass, NULL, 0, err);
+    return keep(full, &pass, err);
 }
 
 /* ---- turns ------------------------------------------------------------------------------- */

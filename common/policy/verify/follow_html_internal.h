@@ -6,8 +6,9 @@
 #include "common/policy/verify/follow_report.h"
 
 enum {
-    FOLLOW_HTML_SAMPLES_MAX = 10,  /* of a verdict */
-    FOLLOW_HTML_GROUPS_MAX = 1000, /* rows; more are a number */
+    FOLLOW_HTML_SAMPLES_MAX = 10,      /* of a verdict */
+    FOLLOW_HTML_FULL_SAMPLES_MAX = 50, /* of the last full pass */
+    FOLLOW_HTML_GROUPS_MAX = 1000,     /* rows; more are a number */
 };
 
 /* follow_html_samples.c: discrepancies by verdict, each with what to do and its samples. */

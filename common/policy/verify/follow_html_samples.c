@@ -141,7 +141,24 @@ static void append_problem(const struct follow_report *report, enum verdict verd
     buf_append_text(out, "</article>\n");
 }
 
-/* What the full pass found beside that; its own report has the samples. */
+/* Each under its verdict: the first in sight, the others behind a line that opens. */
+static void append_full_samples(const struct follow_report *report, struct buf *out)
+{
+    size_t count = report->full_sample_count < FOLLOW_HTML_FULL_SAMPLES_MAX
+                       ? report->full_sample_count
+                       : FOLLOW_HTML_FULL_SAMPLES_MAX;
+    for (size_t i = 0; i < count; i++) {
+        const struct follow_sample *sample = &report->full_samples[i];
+        if (i == 1)
+            buf_append_text(out, "<details><summary>more of them</summary>\n");
+        buf_append_format(out, "<p><b>%s</b></p>\n", TOTALS_VERIFY.classes[sample->verdict].title);
+        append_sample(report, sample, out);
+    }
+    if (count > 1)
+        buf_append_text(out, "</details>\n");
+}
+
+/* What the full pass found beside that. */
 static void append_full_pass(const struct follow_report *report, struct buf *out)
 {
     const struct follow_full_pass *pass = &report->full_pass;
@@ -163,6 +180,7 @@ static void append_full_pass(const struct follow_report *report, struct buf *out
         html_append_outside(out, pass->report, VERIFY_HTML_TEXT_MAX);
         buf_append_text(out, "</span></p>\n");
     }
+    append_full_samples(report, out);
     buf_append_text(out, "</article>\n");
 }
 

@@ -56,29 +56,6 @@ static void append_windows(const struct follow_report *report, struct json_out *
     json_out_end(out);
 }
 
-static void append_full_pass(const struct follow_full_pass *pass, struct json_out *out)
-{
-    json_out_object(out, "full_pass");
-    json_out_time(out, "began", pass->began_ms);
-    json_out_seconds(out, "duration_seconds", pass->duration_ms);
-    json_out_count(out, "problems", pass->problems);
-    if (pass->failure.size)
-        json_out_bytes(out, "failure", pass->failure);
-    else
-        json_out_null(out, "failure");
-    if (pass->not_whole.size)
-        json_out_bytes(out, "not_whole", pass->not_whole);
-    else
-        json_out_null(out, "not_whole");
-    if (pass->report.size)
-        json_out_bytes(out, "report", pass->report);
-    else
-        json_out_null(out, "report");
-    json_out_time(out, "next", pass->next_ms);
-    totals_append_json_counts(out, &TOTALS_VERIFY, pass->counts, false);
-    json_out_end(out);
-}
-
 static void append_latency(const char *name, const struct follow_latency *latency,
                            struct json_out *out)
 {
@@ -202,6 +179,39 @@ static void append_sample(const struct follow_sample *sample, struct json_out *o
     json_out_end(out);
 }
 
+static void append_samples(const struct follow_sample *samples, size_t count, struct json_out *out)
+{
+    json_out_list(out, "samples");
+    for (size_t i = 0; i < count; i++)
+        append_sample(&samples[i], out);
+    json_out_end(out);
+}
+
+static void append_full_pass(const struct follow_report *report, struct json_out *out)
+{
+    const struct follow_full_pass *pass = &report->full_pass;
+    json_out_object(out, "full_pass");
+    json_out_time(out, "began", pass->began_ms);
+    json_out_seconds(out, "duration_seconds", pass->duration_ms);
+    json_out_count(out, "problems", pass->problems);
+    if (pass->failure.size)
+        json_out_bytes(out, "failure", pass->failure);
+    else
+        json_out_null(out, "failure");
+    if (pass->not_whole.size)
+        json_out_bytes(out, "not_whole", pass->not_whole);
+    else
+        json_out_null(out, "not_whole");
+    if (pass->report.size)
+        json_out_bytes(out, "report", pass->report);
+    else
+        json_out_null(out, "report");
+    json_out_time(out, "next", pass->next_ms);
+    totals_append_json_counts(out, &TOTALS_VERIFY, pass->counts, false);
+    append_samples(report->full_samples, report->full_sample_count, out);
+    json_out_end(out);
+}
+
 static void append_members(const struct follow_report *report, struct json_out *out)
 {
     static const char *const RESULTS[] = {
@@ -226,7 +236,7 @@ static void append_members(const struct follow_report *report, struct json_out *
     json_out_count(out, "not_rechecked", report->not_rechecked);
     json_out_count(out, "open_suspects", report->open_suspects);
     json_out_seconds(out, "waited_seconds", report->waited_ms);
-    append_full_pass(&report->full_pass, out);
+    append_full_pass(report, out);
     write_latency_append_json(&report->writes, out);
     append_latency("old_reads", &report->old_reads, out);
     append_latency("new_reads", &report->new_reads, out);
@@ -236,10 +246,7 @@ static void append_members(const struct follow_report *report, struct json_out *
         json_out_bytes(out, NULL, report->warnings[i]);
     json_out_end(out);
     append_groups(report, out);
-    json_out_list(out, "samples");
-    for (size_t i = 0; i < report->sample_count; i++)
-        append_sample(&report->samples[i], out);
-    json_out_end(out);
+    append_samples(report->samples, report->sample_count, out);
     append_minutes(report, out);
 }
 

@@ -139,6 +139,8 @@ struct follow_report {
     size_t group_count;
     const struct follow_sample *samples;
     size_t sample_count;
+    const struct follow_sample *full_samples; /* of the last full pass */
+    size_t full_sample_count;
     const struct bytes *warnings;
     size_t warning_count;
 };
