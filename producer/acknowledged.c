@@ -102,7 +102,7 @@ void producer_note_stored(const struct sent *sent, int32_t partition, int64_t of
 
 /* ---- telling ---- */
 
-void producer_tell_reading(struct producer *producer, struct bytes run, struct bytes value)
+bool producer_tell_reading(struct producer *producer, struct bytes run, struct bytes value)
 {
     struct error err;
     struct envelope envelope = {
@@ -119,6 +119,7 @@ void producer_tell_reading(struct producer *producer, struct bytes run, struct b
     bus_sender_poll(producer->results, 0);
     if (outcome == OUT_REJECT || outcome == OUT_FATAL)
         producer_fail(producer, &err);
+    return outcome == OUT_OK;
 }
 
 /* The source is at its end, or as far as it will get in this process, and all of that is
@@ -130,7 +131,7 @@ static void tell(struct producer *producer, struct passage *passage, bool comple
     buf_init(&text, 1 << 20);
     passage_append_reading(passage, complete, clock_unix_ms(), &text);
     kept = buf_view(&text);
-    producer_tell_reading(producer, bytes_text(passage->run->name), kept);
+    (void)producer_tell_reading(producer, bytes_text(passage->run->name), kept);
     if (passage->remembered && complete) {
         const struct reading *reading = &passage->reading;
         struct manifest_source *row = &passage->row;

@@ -58,20 +58,21 @@ static struct bytes copy(struct bytes text)
     return text.size ? bytes_of(mem_text_part(text.data, text.size), text.size) : (struct bytes){0};
 }
 
-static void count_code(struct passage *passage, const char *code, struct bytes entity)
+static void count_code(struct passage *passage, const char *code, struct bytes entity,
+                       uint64_t count)
 {
     struct reading *reading = &passage->reading;
     for (size_t i = 0; i < reading->code_count; i++) {
         struct reading_code *at = &passage->codes[i];
         bool same = at->code == code && bytes_equal(at->entity, entity);
         if (same || i + 1 == READING_CODES_MAX) {
-            at->count++;
+            at->count += count;
             return;
         }
     }
     if (!passage->codes)
         passage->codes = mem_zeroed(READING_CODES_MAX, sizeof *passage->codes);
-    passage->codes[reading->code_count++] = (struct reading_code){code, copy(entity), 1};
+    passage->codes[reading->code_count++] = (struct reading_code){code, copy(entity), count};
 }
 
 void passage_reject(struct passage *passage, const struct origin *origin, struct bytes entity,
@@ -80,13 +81,45 @@ void passage_reject(struct passage *passage, const struct origin *origin, struct
     struct reading *reading = &passage->reading;
     const char *id = error_code_id(code);
     reading->rejected++;
-    count_code(passage, id, entity);
+    count_code(passage, id, entity, 1);
     if (reading->place_count == READING_PLACES_MAX)
         return;
     if (!passage->places)
         passage->places = mem_zeroed(READING_PLACES_MAX, sizeof *passage->places);
     passage->places[reading->place_count++] = (struct reading_place){
         id, copy(entity), origin->line, origin->column, origin->byte, origin->ordinal + 1};
+}
+
+/* The table's text, as codes are told apart by their place. */
+static const char *known_id(const char *id)
+{
+    enum error_code code;
+    return error_code_find(id, &code) ? error_code_id(code) : error_code_id(ERR_INTERNAL);
+}
+
+void passage_join(struct passage *passage, const struct reading *before)
+{
+    struct reading *reading = &passage->reading;
+    struct reading_place *places = mem_zeroed(READING_PLACES_MAX, sizeof *places);
+    size_t count = before->place_count;
+    for (size_t i = 0; i < count; i++) {
+        places[i] = before->places[i];
+        places[i].code = known_id(before->places[i].code);
+        places[i].entity = copy(before->places[i].entity);
+    }
+    for (size_t i = 0; i < reading->place_count; i++)
+        if (count < READING_PLACES_MAX)
+            places[count++] = passage->places[i];
+        else
+            free((void *)passage->places[i].entity.data);
+    free(passage->places);
+    passage->places = places;
+    reading->place_count = count;
+    for (size_t i = 0; i < before->code_count; i++)
+        count_code(passage, known_id(before->codes[i].code), before->codes[i].entity,
+                   before->codes[i].count);
+    reading->rejected += before->rejected;
+    reading->withheld += before->withheld;
 }
 
 void passage_refuse(struct passage *passage, const struct origin *origin, enum error_code code)

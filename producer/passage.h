@@ -58,6 +58,8 @@ void passage_free(struct passage *passage);
 /* A record that is not sent; `entity` may be empty. */
 void passage_reject(struct passage *passage, const struct origin *origin, struct bytes entity,
                     enum error_code code);
+/* What an earlier reading of the source's begin rejected and withheld, before its own. */
+void passage_join(struct passage *passage, const struct reading *before);
 /* A message that was sent, and that the topic does not take: its number is missing there. */
 void passage_refuse(struct passage *passage, const struct origin *origin, enum error_code code);
 /* The message of the results topic, complete or not: later than all that was told before. */

@@ -18,17 +18,18 @@ void producer_fail(struct producer *producer, const struct error *err)
 }
 
 /* Tells the follower; true when nobody else is to be told. */
-static bool is_silent(struct producer *producer, const struct error *err, bool whole)
+static bool is_silent(struct producer *producer, const struct source_record *found,
+                      const struct error *err)
 {
     if (producer->gate)
-        producer->gate->refuse(producer->gate->owner, err, whole);
+        producer->gate->refuse(producer->gate->owner, found, err);
     return producer->gate && producer->gate->silent;
 }
 
 void producer_reject_source(struct producer *producer, const char *path, const struct error *err)
 {
     struct origin place = {.uri = bytes_text(path)};
-    if (is_silent(producer, err, true))
+    if (is_silent(producer, NULL, err))
         return;
     if (producer->passage)
         producer->passage->broken = true;
@@ -41,7 +42,7 @@ void producer_reject_record(struct producer *producer, const struct source_recor
                             const struct error *err)
 {
     const struct mapping *mapping = found->mapping;
-    if (is_silent(producer, err, false))
+    if (is_silent(producer, found, err))
         return;
     if (producer->passage)
         passage_reject(producer->passage, &found->origin,

@@ -60,14 +60,15 @@ struct open_source {
 /* Asked before a record of a followed source is sealed and sent. */
 struct record_gate {
     void *owner;
-    bool silent; /* a first scan: what is rejected or withheld is neither listed nor counted */
+    bool silent; /* what is rejected or withheld is neither listed nor counted */
     /* `record` has tenant, id and version, which may be raised. *send false: it is passed over. */
     enum outcome (*ask)(void *owner, const struct source_record *found, struct record *record,
                         bool *send, struct error *err);
     /* The source was read, to its end or not. */
     void (*end)(void *owner, const struct source_reading *reading);
-    /* A record was rejected, or the source as a whole. */
-    void (*refuse)(void *owner, const struct error *err, bool whole);
+    /* A record was rejected; NULL: the source as a whole. */
+    void (*refuse)(void *owner, const struct source_record *found, const struct error *err);
+    void (*withhold)(void *owner);
 };
 
 struct producer {
@@ -100,7 +101,9 @@ struct producer {
     struct clock_file clock_file;
 
     struct open_source open;
-    struct record_gate *gate;       /* NULL: every record is produced */
+    struct record_gate *gate; /* NULL: every record is produced */
+    /* NULL, or called when Kafka refuses a record of a followed source; `breath_owner`'s */
+    void (*on_late)(void *owner, const struct origin *origin, enum error_code code);
     void (*on_breath)(void *owner); /* NULL, or called wherever time is given to others */
     void *breath_owner;
     struct secret_ring ring;
@@ -148,8 +151,11 @@ void producer_note_stored(const struct sent *sent, int32_t partition, int64_t of
 /* The source being read is at its end, or the run is. */
 void producer_end_passage(struct producer *producer);
 void producer_end_marks(struct producer *producer);
-/* Sends it to the results topic. */
-void producer_tell_reading(struct producer *producer, struct bytes run, struct bytes value);
+/* Sends it to the results topic. False: the run ends, and it is not on its way. */
+bool producer_tell_reading(struct producer *producer, struct bytes run, struct bytes value);
+/* sources.c: which source it is, besides its name. */
+void producer_identify(struct producer *producer, const struct source_file *file,
+                       struct reading *reading);
 /* source.c */
 void producer_read_source(struct producer *producer, const struct source_file *file);
 /* record.c: sends or rejects; false when the run must stop and the record was not taken. */

@@ -48,6 +48,8 @@ void producer_on_delivered(void *owner, void *item, enum outcome outcome, int32_
     } else if (outcome == OUT_REJECT) {
         if (sent->passage)
             passage_refuse(sent->passage, &sent->origin, err->code);
+        else if (producer->on_late)
+            producer->on_late(producer->breath_owner, &sent->origin, err->code);
         produce_counters_refuse(&producer->counters, err->code);
         progress_clear(&producer->progress);
         rejects_add(&producer->rejects, &sent->origin, err);

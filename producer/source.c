@@ -25,6 +25,8 @@ static void check_not_empty(struct producer *producer, uint64_t records)
 static void withhold(struct producer *producer, const struct source_record *found)
 {
     struct error err;
+    if (producer->gate)
+        producer->gate->withhold(producer->gate->owner);
     if (producer->gate && producer->gate->silent)
         return;
     produce_counters_withhold(&producer->counters);

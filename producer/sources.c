@@ -147,7 +147,7 @@ static void tell_begin(struct producer *producer, struct passage *passage)
     struct buf text;
     buf_init(&text, READING_BYTES);
     passage_append_reading(passage, false, clock_unix_ms(), &text);
-    producer_tell_reading(producer, bytes_text(passage->run->name), buf_view(&text));
+    (void)producer_tell_reading(producer, bytes_text(passage->run->name), buf_view(&text));
     buf_free(&text);
 }
 
@@ -164,8 +164,8 @@ static void read_passage(struct producer *producer, const struct source_file *fi
     version_observe(&producer->file_clock, clock);
 }
 
-static void identify(struct producer *producer, const struct source_file *file,
-                     struct reading *reading)
+void producer_identify(struct producer *producer, const struct source_file *file,
+                       struct reading *reading)
 {
     struct buf tenant;
     struct bytes plain;
@@ -181,7 +181,7 @@ static struct passage *new_passage(struct producer *producer, const struct sourc
     bool stream = strcmp(file->path, "-") == 0;
     struct passage *passage = passage_new(file->path, stream, producer->own);
     if (!stream)
-        identify(producer, file, &passage->reading);
+        producer_identify(producer, file, &passage->reading);
     return passage;
 }
 
@@ -273,9 +273,9 @@ static void tell_again(struct producer *producer, const struct source_file *file
         reading.read_ms = row->finished_ms;
         reading.finished_ms = now_ms > row->finished_ms ? now_ms : row->finished_ms + 1;
         if (nameless)
-            identify(producer, file, &reading);
+            producer_identify(producer, file, &reading);
         reading_append(&text, &reading);
-        producer_tell_reading(producer, bytes_text(row->run), buf_view(&text));
+        (void)producer_tell_reading(producer, bytes_text(row->run), buf_view(&text));
         if (nameless) {
             free((void *)row->reading.data);
             row->reading = bytes_of(mem_text_part(text.data, text.size), text.size);

@@ -198,11 +198,12 @@ static bool test_reading(struct verify_run *run, const struct readings_entry *en
     bool all_seen = scope_is_whole(&run->scope) && !run->options.read_once && !report->evicted;
     name_source(entry, name);
     if (readings_is_incomplete(entry))
-        verify_report_break(report,
-                            "the reading of %s is not complete: run the same command again, or, "
-                            "when it never comes again, drover dlq discard --source %s --reason "
-                            "TEXT",
-                            name, entry->stream ? "-" : "URI");
+        verify_report_break(
+            report,
+            "the reading of %s is not complete: %s, or, when it never comes again, "
+            "drover dlq discard --source %s --reason TEXT",
+            name, entry->follows ? "it is followed; put it right" : "run the same command again",
+            entry->stream ? "-" : "URI");
     if (readings_is_given_up(entry))
         verify_report_warn(
             report,

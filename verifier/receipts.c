@@ -7,6 +7,7 @@
 #include "common/base/mem.h"
 #include "common/io/clock.h"
 #include "common/model/message/receipt.h"
+#include "common/model/message/record.h"
 #include "verifier/history.h"
 
 #define EARLIEST_MS 1577836800000 /* 2020: of receipts */
@@ -114,6 +115,8 @@ static void take_settled(struct receipts *receipts, struct bytes json)
 static void take_produce(struct verify_run *run, const struct receipt_summary *summary)
 {
     struct receipts *receipts = run->receipts;
+    if (record_run_follows(bytes_text(summary->run)))
+        return; /* what it rejected is told by source, and taken back when it is put right */
     for (size_t i = 0; i < receipts->run_count; i++)
         if (strcmp(receipts->runs[i], summary->run) == 0)
             return;

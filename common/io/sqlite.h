@@ -15,7 +15,7 @@
 #include "common/base/error.h"
 #include "common/base/hash.h"
 
-#define SQLITE_STATEMENTS_MAX 64 /* that one connection uses */
+#define SQLITE_STATEMENTS_MAX 128 /* that one connection uses */
 
 struct sqlite_db;
 

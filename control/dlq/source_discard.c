@@ -261,6 +261,8 @@ static enum outcome decide(const struct discarding *discarding, struct json_send
                                           .stream = entry->stream}};
     if (entry->complete && entry->rejected)
         decision.run = entry->run_name;
+    if (entry->follows)
+        decision.about.until_ms = entry->finished_ms;
     if (did_not_end) {
         decision.about.unfinished = entry->incomplete_name;
         decision.about.until_ms = entry->incomplete_ms;

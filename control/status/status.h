@@ -63,10 +63,10 @@ struct status {
     struct status_dead_letters dead;
     struct status_followers followers;
     struct readings readings;
-    uint64_t readings_beyond;                      /* that had no room */
-    int64_t settled_round;                         /* of the last receipt of records that waited */
-    int64_t loaded_number;                         /* of the last receipt of a load */
-    uint64_t followed_rejected, followed_withheld; /* at the source, by followers' receipts */
+    uint64_t readings_beyond;            /* that had no room */
+    int64_t settled_round;               /* of the last receipt of records that waited */
+    int64_t loaded_number;               /* of the last receipt of a load */
+    uint64_t run_rejected, run_withheld; /* at the source, by receipts of whole runs */
 
     /* sums of the last reading */
     uint64_t total; /* offsets of the source topic: its messages, and markers of transactions */

@@ -6,6 +6,7 @@
 
 #include "common/base/mem.h"
 #include "common/model/message/reading.h"
+#include "common/model/message/record.h"
 #include "control/status/status.h"
 
 static void settle(struct status *status, const struct settled_item *item)
@@ -129,8 +130,10 @@ static void take_receipt(struct status *status, const struct bus_message *messag
     } else if (summary.is_loaded) {
         take_loaded(status, message->envelope.value);
     } else if (summary.is_produce) {
-        status->followed_rejected += summary.counts[CLASS_REJECTED];
-        status->followed_withheld += summary.counts[CLASS_WITHHELD];
+        if (record_run_follows(bytes_text(summary.run)))
+            return; /* it tells what is rejected of each source */
+        status->run_rejected += summary.counts[CLASS_REJECTED];
+        status->run_withheld += summary.counts[CLASS_WITHHELD];
     } else if (summary.partition >= 0 && summary.partition < status->partition_count) {
         take_batch(status, message->envelope.value, &summary);
     }
@@ -185,11 +188,11 @@ static void count_partition(struct status_partition *partition)
 static void count_sources(struct status *status)
 {
     size_t at = 0;
-    uint64_t rejected = status->followed_rejected, withheld = status->followed_withheld;
+    uint64_t rejected = status->run_rejected, withheld = status->run_withheld;
     status->sources = 0;
     status->produced = 0;
     for (const struct readings_entry *entry; (entry = readings_next(&status->readings, &at));) {
-        status->sources += entry->complete;
+        status->sources += entry->complete && !entry->follows;
         status->produced += entry->produced;
         rejected += entry->rejected;
         withheld += entry->withheld;

@@ -85,7 +85,9 @@ static void append_entry(struct buf *out, const struct readings_entry *entry, si
         buf_reset(&piece);
     }
     if (readings_is_incomplete(entry))
-        text_line_put(&line, BYTES_LITERAL("  not complete: run the same command again"));
+        text_line_put(&line, entry->follows
+                                 ? BYTES_LITERAL("  followed, not complete: put it right")
+                                 : BYTES_LITERAL("  not complete: run the same command again"));
     if (readings_is_given_up(entry))
         text_line_put(&line, BYTES_LITERAL("  not complete, discarded"));
     text_line_end(&line);

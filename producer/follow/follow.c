@@ -1,9 +1,11 @@
 /* The scan of all sources, and the waiting between two scans. */
 #include "producer/follow/follow.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/base/mem.h"
 #include "common/io/clock.h"
@@ -13,6 +15,7 @@
 #include "producer/follow/follow_files.h"
 #include "producer/follow/follow_moves.h"
 #include "producer/follow/follow_read.h"
+#include "producer/follow/follow_rejected.h"
 #include "producer/follow/follow_told.h"
 
 #define WAIT_MS 200 /* reports and signals are looked after so often */
@@ -20,6 +23,7 @@
  * long as it took nothing is listed again, but for the scans. */
 #define RESTS 4
 #define COUNT_RESTS 50
+#define END_MS 2000    /* at the end, for Kafka to take what is told of rejections */
 #define LIST_WAIT_MS 5 /* something is to be listed as soon as it may be */
 #define LIST_TRIES 3   /* folders that come while others are listed are for the next time */
 
@@ -27,6 +31,7 @@ struct follow {
     struct producer *producer;
     const struct conf_list *arguments;
     struct follow_state *state;
+    struct follow_rejected *rejected;
     struct follow_reader reader;
     struct watch *watch;
     struct followed_list files;
@@ -240,6 +245,56 @@ static void count_waiting(struct follow *follow)
     reader->waited = waited;
 }
 
+/* ---- what is rejected -------------------------------------------------------------------- */
+
+static enum rejected_fate fate_of(void *owner, const char *path)
+{
+    struct follow *follow = owner;
+    size_t at = place_of(follow, path);
+    const struct followed *file = at < follow->files.count ? follow->files.items[at] : NULL;
+    if (file && file->listed && strcmp(file->path, path) == 0) {
+        bool is_read = file->has_source && file->done_at == follow_state_generation(follow->state);
+        return is_read ? REJECTED_WHOLE : REJECTED_STAYS;
+    }
+    bool is_there = access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
+    return is_there && follow_files_cover(follow->arguments, path) ? REJECTED_STAYS : REJECTED_GONE;
+}
+
+/* After a periodic scan. */
+static void keep_rejected(struct follow *follow)
+{
+    struct error err;
+    enum outcome outcome = OUT_OK;
+    for (size_t i = 0; i < follow->files.count && outcome == OUT_OK; i++) {
+        struct followed *file = follow->files.items[i];
+        if (file->broken && file->has_source)
+            outcome = follow_rejected_broken(follow->rejected, file->path,
+                                             &follow->producer->files.items[file->source], &err);
+    }
+    if (outcome == OUT_OK)
+        outcome = follow_rejected_tidy(follow->rejected, fate_of, follow, &err);
+    if (outcome != OUT_OK)
+        producer_fail(follow->producer, &err);
+}
+
+static bool tell_rejected(struct follow *follow, bool ends)
+{
+    struct error err;
+    bool more = false;
+    if (follow_rejected_tell(follow->rejected, ends, &more, &err) != OUT_OK)
+        producer_fail(follow->producer, &err);
+    return more;
+}
+
+/* What nobody could be told of any more the next follower tells. */
+static void end_rejected(struct follow *follow)
+{
+    while (follow->rejected && !follow->producer->failed && tell_rejected(follow, true))
+        if (!bus_sender_flush(follow->producer->results, END_MS))
+            break;
+    follow_rejected_close(follow->rejected);
+}
+
 static void scan_sources(struct follow *follow, bool scan)
 {
     uint64_t began_ms = follow->reader.scan_began_ms = clock_monotonic_ms(),
@@ -259,6 +314,7 @@ static void scan_sources(struct follow *follow, bool scan)
     if (scan && !producer_must_stop(follow->producer)) {
         find_missing(follow);
         forget_lost(follow);
+        keep_rejected(follow);
         count_waiting(follow);
     }
     uint64_t ended_ms = clock_monotonic_ms();
@@ -495,17 +551,25 @@ static void on_breath(void *owner)
         tell(follow, false);
 }
 
+static void on_late(void *owner, const struct origin *origin, enum error_code code)
+{
+    struct follow *follow = owner;
+    follow_read_late(&follow->reader, origin, code);
+}
+
 static void open_told(struct follow *follow)
 {
     follow->told = follow_told_open(follow->producer);
     follow->changed_ms = clock_monotonic_ms(); /* the first scan is to come */
     follow->producer->on_breath = on_breath;
+    follow->producer->on_late = on_late;
     follow->producer->breath_owner = follow;
 }
 
 static void close_told(struct follow *follow)
 {
     follow->producer->on_breath = NULL;
+    follow->producer->on_late = NULL;
     if (follow->told) {
         follow->count_until_ms = 0;
         count_records(follow);
@@ -526,7 +590,8 @@ static void run(struct follow *follow)
     log_line(LOG_INFO, "follow.waiting", "files=%zu scan_ms=%" PRIu64, producer->files.count,
              producer->settings->scan_ms);
     while (!producer_must_stop(producer)) {
-        enum watch_wake wake = watch_wait(follow->watch, follow->unlisted ? LIST_WAIT_MS : WAIT_MS);
+        bool is_busy = tell_rejected(follow, false) || follow->unlisted;
+        enum watch_wake wake = watch_wait(follow->watch, is_busy ? LIST_WAIT_MS : WAIT_MS);
         bus_sender_poll(producer->sender, 0); /* no progress is shown while nothing moves */
         if (wake == WATCH_CHANGED && !follow->changed_ms)
             follow->changed_ms = clock_monotonic_ms();
@@ -558,20 +623,24 @@ void follow_sources(struct producer *producer)
     if (outcome == OUT_OK)
         outcome = watch_open(settings->scan_ms, &follow.watch, &err);
     if (outcome == OUT_OK) {
+        outcome = follow_rejected_open(producer, follow.state, &follow.rejected, &err);
         version_observe(&producer->file_clock, follow_state_bound(follow.state));
         open_told(&follow);
-        follow_reader_init(&follow.reader, producer, follow.state);
+        follow_reader_init(&follow.reader, producer, follow.state, follow.rejected);
         follow.reader.names_came = names_came;
         follow.reader.owner = &follow;
-        outcome = follow_state_mapped(follow.state, &producer->mappings, &err);
     }
+    if (outcome == OUT_OK)
+        outcome = follow_state_mapped(follow.state, &producer->mappings, &err);
     if (outcome == OUT_OK)
         outcome = unfollow(&follow, &err);
     if (outcome == OUT_OK)
         run(&follow);
     else
         producer_fail(producer, &err);
+    end_rejected(&follow);
     close_told(&follow);
+    follow_reader_free(&follow.reader);
     for (size_t i = 0; i < follow.files.count; i++)
         follow.files.items[i]->listed = false;
     forget_lost(&follow);

@@ -349,6 +349,17 @@ enum outcome follow_state_keep(struct follow_state *state, struct bytes key, str
     return follow_sql_run(state, SQL_KEEP, VALUES(BLOB(key)), err);
 }
 
+enum outcome follow_state_refused(struct follow_state *state, struct bytes key, struct error *err)
+{
+    return follow_sql_run(state, SQL_REFUSED, VALUES(BLOB(key), NUMBER(state->file)), err);
+}
+
+enum outcome follow_state_refused_late(struct follow_state *state, const struct follow_known *known,
+                                       uint64_t ordinal, struct error *err)
+{
+    return follow_sql_run(state, SQL_REFUSED_LATE, VALUES(NUMBER(ordinal), NUMBER(known->id)), err);
+}
+
 enum outcome follow_state_unsent(struct follow_state *state, uint64_t *count, struct error *err)
 {
     sqlite3_stmt *row;

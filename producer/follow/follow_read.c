@@ -74,21 +74,57 @@ static enum outcome on_record(void *owner, const struct source_record *found, st
                                .ordinal = found->origin.ordinal,
                                .own = found->mapping->version_source != VERSION_STAMPED};
     *send = false;
+    buf_reset(&reader->asked);
     enum outcome outcome = reader->sending ? follow_send_wanted(reader, &seen, record, send, err)
                                            : follow_state_see(reader->state, &seen, err);
+    if (*send)
+        buf_append_bytes(&reader->asked, seen.key);
+    reader->asked_ordinal = seen.ordinal;
     buf_free(&key);
     return outcome;
 }
 
 /* A cut record, and whatever is wrong with the source as a whole, may be a file half-written. */
-static void on_refused(void *owner, const struct error *err, bool whole)
+static void on_refused(void *owner, const struct source_record *found, const struct error *err)
 {
     struct follow_reader *reader = owner;
-    bool cut = whole || err->code == ERR_JSON_TRUNCATED;
+    struct error why;
+    bool cut = !found || err->code == ERR_JSON_TRUNCATED;
     if (cut && !reader->unfinished)
         reader->why = *err;
     reader->unfinished |= cut;
     reader->rejected += !cut;
+    if (cut)
+        return;
+    passage_reject(reader->refused, &found->origin,
+                   found->mapping ? bytes_text(found->mapping->entity) : (struct bytes){0},
+                   err->code);
+    bool was_asked = reader->asked.size && found->origin.ordinal == reader->asked_ordinal;
+    if (was_asked && follow_state_refused(reader->state, buf_view(&reader->asked), &why) != OUT_OK)
+        producer_fail(reader->producer, &why);
+}
+
+static void on_withheld(void *owner)
+{
+    struct follow_reader *reader = owner;
+    reader->refused->reading.withheld++;
+}
+
+void follow_read_late(struct follow_reader *reader, const struct origin *origin,
+                      enum error_code code)
+{
+    struct error err;
+    for (size_t i = 0; i < reader->pending_count; i++) {
+        struct follow_pending *pending = &reader->pending[i];
+        if (!pending->source || pending->source->path != origin->uri.data)
+            continue;
+        if (!pending->late)
+            pending->late = passage_new(pending->source->path, false, reader->producer->own);
+        passage_reject(pending->late, origin, (struct bytes){0}, code);
+        if (follow_state_refused_late(reader->state, &pending->known, origin->ordinal, &err) !=
+            OUT_OK)
+            producer_fail(reader->producer, &err);
+    }
 }
 
 static void on_end(void *owner, const struct source_reading *reading)
@@ -101,15 +137,23 @@ static void on_end(void *owner, const struct source_reading *reading)
 }
 
 void follow_reader_init(struct follow_reader *reader, struct producer *producer,
-                        struct follow_state *state)
+                        struct follow_state *state, struct follow_rejected *rejections)
 {
-    *reader =
-        (struct follow_reader){.producer = producer,
-                               .state = state,
-                               .scan_ms = producer->settings->scan_ms,
-                               .last_change_ms = -1,
-                               .gate = {.ask = on_record, .end = on_end, .refuse = on_refused}};
+    *reader = (struct follow_reader){
+        .producer = producer,
+        .state = state,
+        .rejections = rejections,
+        .scan_ms = producer->settings->scan_ms,
+        .last_change_ms = -1,
+        .gate = {.ask = on_record, .end = on_end, .refuse = on_refused, .withhold = on_withheld}};
     reader->gate.owner = reader;
+    buf_init(&reader->asked, IDENTITY_BYTES);
+}
+
+void follow_reader_free(struct follow_reader *reader)
+{
+    passage_free(reader->refused);
+    buf_free(&reader->asked);
 }
 
 /* ---- one pass over the file ---- */
@@ -129,7 +173,7 @@ static void compare_pass(struct follow_reader *reader, const struct source_file 
     struct version_clock clock = reader->producer->file_clock;
     struct scan_identity after;
     reader->ended_lines = false;
-    follow_send_read(reader, source, false);
+    follow_send_read(reader, source, FOLLOW_COMPARES);
     reader->producer->file_clock = clock;
     if (source->part.to) /* what is appended meanwhile changes nothing of it */
         return;
@@ -182,7 +226,7 @@ static void put_off(struct follow_reader *reader, struct followed *file,
         return;
     error_hint(&reader->why, "what was produced of it before stays as it is");
     producer_reject_source(reader->producer, source->path, &reader->why);
-    file->reported = true;
+    file->reported = file->broken = true;
 }
 
 /* A scan that began at least `produce.scan` before this one saw the same. What was made while that
@@ -314,6 +358,17 @@ static void wait_for_line(struct follow_reader *reader, struct followed *file,
     put_off(reader, file, source, scan_judge(&seen), scan);
 }
 
+/* The caller's: what the first pass rejected. */
+static struct passage *take_refused(struct follow_reader *reader, const struct source_file *source,
+                                    const struct follow_growth *growth)
+{
+    struct passage *refused = growth->reach == REACH_NONE ? NULL : reader->refused;
+    if (!refused)
+        return passage_new(source->path, false, reader->producer->own);
+    reader->refused = NULL;
+    return refused;
+}
+
 static void take_reading(struct follow_reader *reader, struct followed *file,
                          const struct source_file *source, const struct follow_known *known,
                          const struct scan_identity *before, struct follow_growth *growth,
@@ -334,12 +389,13 @@ static void take_reading(struct follow_reader *reader, struct followed *file,
         return;
     }
     file->failed_same = file->failed = 0;
-    file->reported = file->unread = false;
+    file->reported = file->broken = file->unread = false;
     struct follow_pending pending = {.file = file,
                                      .source = source,
                                      .settled = seen.settled,
                                      .known = *known,
                                      .before = *before,
+                                     .refused = take_refused(reader, source, growth),
                                      .rejected = seen.rejected};
     note_growth(reader, &known->identity, growth);
     pending.growth = *growth;
@@ -350,6 +406,7 @@ static void take_reading(struct follow_reader *reader, struct followed *file,
     if (outcome == OUT_OK)
         outcome = follow_state_compare(reader->state, alone, !whole, &pending.counts, &err);
     if (outcome != OUT_OK) {
+        passage_free(pending.refused);
         finish_scan(reader, outcome, &err);
         return;
     }

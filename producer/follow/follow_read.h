@@ -5,6 +5,7 @@
  * one, together with that of other files (follow_send.h). */
 
 #include "producer/follow/followed.h"
+#include "producer/follow/follow_rejected.h"
 #include "producer/follow/follow_state.h"
 #include "producer/producer.h"
 
@@ -38,6 +39,8 @@ struct follow_pending {
     struct follow_known known;
     struct scan_identity before; /* as it was stored */
     struct follow_counts counts;
+    struct passage *refused; /* what is rejected and withheld of it; NULL: it is gone */
+    struct passage *late;    /* and what Kafka refused; NULL: nothing */
     uint64_t rejected;
     uint64_t left; /* changed between the two passes, and not sent */
 };
@@ -46,6 +49,10 @@ struct follow_pending {
 struct follow_reader {
     struct producer *producer;
     struct follow_state *state;
+    struct follow_rejected *rejections;
+    struct passage *refused; /* of the pass of hand */
+    struct buf asked;        /* the key of the record of hand when it is to be sent, */
+    uint64_t asked_ordinal;
     uint64_t scan_ms;
     uint64_t scan_began_ms; /* when the scan of hand began, before it listed the files */
     /* Whether there are names that were not listed yet, by what was noticed up to now. */
@@ -73,7 +80,11 @@ struct follow_reader {
 };
 
 void follow_reader_init(struct follow_reader *reader, struct producer *producer,
-                        struct follow_state *state);
+                        struct follow_state *state, struct follow_rejected *rejections);
+void follow_reader_free(struct follow_reader *reader);
+/* Kafka refused what was sent of a file that is not stored yet. */
+void follow_read_late(struct follow_reader *reader, const struct origin *origin,
+                      enum error_code code);
 
 /* All files' news are read before any file's losses are believed: what one lost, another may have.
  */

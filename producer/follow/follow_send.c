@@ -94,15 +94,19 @@ enum outcome follow_send_wanted(struct follow_reader *reader, const struct follo
 
 /* ---- one pass over the file ---- */
 
-void follow_send_read(struct follow_reader *reader, const struct source_file *source, bool sending)
+void follow_send_read(struct follow_reader *reader, const struct source_file *source,
+                      enum follow_pass pass)
 {
     struct producer *producer = reader->producer;
     struct source_kind kind;
     struct error err;
-    reader->sending = sending;
-    reader->gate.silent = !sending;
+    reader->sending = pass != FOLLOW_COMPARES;
+    reader->gate.silent = pass != FOLLOW_SENDS;
     reader->unfinished = false;
     reader->rejected = 0;
+    buf_reset(&reader->asked);
+    passage_free(reader->refused);
+    reader->refused = passage_new(source->path, false, producer->own);
     producer->gate = &reader->gate;
     /* a file that came later may be of no mapping: that is its own fault, not the run's end */
     if (!source->part.to &&
@@ -212,17 +216,29 @@ static enum outcome reserve_ahead(struct follow_reader *reader, struct error *er
                : OUT_OK;
 }
 
+/* Only the second pass sees all: what was to be sent may be refused on its way. */
+static void take_refused(struct follow_reader *reader, struct follow_pending *pending)
+{
+    if (reader->unfinished)
+        return; /* it changed meanwhile, and is read again */
+    passage_free(pending->refused);
+    pending->refused = reader->refused;
+    reader->refused = NULL;
+}
+
 static enum outcome send_one(struct follow_reader *reader, struct follow_pending *pending,
                              struct error *err)
 {
     const char *path = pending->source ? pending->source->path : pending->file->path;
-    bool list = pending->rejected + pending->counts.behind > 0 && !pending->file->refusals_listed;
+    bool refused = pending->rejected + pending->counts.behind > 0;
+    bool silent = pending->counts.upserts == 0 && pending->file->refusals_listed;
     follow_state_turn(reader->state, &pending->known);
-    if (pending->source && (pending->counts.upserts > 0 || list)) {
-        follow_send_read(reader, pending->source, true);
+    if (pending->source && (pending->counts.upserts > 0 || refused)) {
+        follow_send_read(reader, pending->source, silent ? FOLLOW_SENDS_SILENTLY : FOLLOW_SENDS);
         pending->file->refusals_listed = true;
         if (producer_must_stop(reader->producer))
             return OUT_RETRY;
+        take_refused(reader, pending);
     }
     return send_deletes(reader, path, err);
 }
@@ -237,6 +253,17 @@ static enum outcome store_growth(struct follow_reader *reader, struct follow_pen
         return OUT_OK;
     return follow_state_store_grown(reader->state, &growth->grown, growth->parts,
                                     growth->part_count, growth->anew, err);
+}
+
+static enum outcome store_refused(struct follow_reader *reader, struct follow_pending *pending,
+                                  struct error *err)
+{
+    if (!pending->refused)
+        return follow_rejected_gone(reader->rejections, pending->file->path, err);
+    if (pending->late)
+        passage_join(pending->refused, &pending->late->reading);
+    return follow_rejected_store(reader->rejections, pending->file->path, pending->source,
+                                 pending->refused, pending->growth.reach != REACH_ALL, err);
 }
 
 static enum outcome store_one(struct follow_reader *reader, struct follow_pending *pending,
@@ -261,6 +288,8 @@ static enum outcome store_one(struct follow_reader *reader, struct follow_pendin
     if (pending->left > 0)
         return follow_state_commit_sent(reader->state, err);
     enum outcome outcome = follow_state_commit(reader->state, known, pending->gone, err);
+    if (outcome == OUT_OK)
+        outcome = store_refused(reader, pending, err);
     return outcome == OUT_OK ? store_growth(reader, pending, err) : outcome;
 }
 
@@ -309,6 +338,10 @@ enum outcome follow_send_pending(struct follow_reader *reader)
     }
     for (size_t i = 0; i < sent && outcome == OUT_OK; i++)
         outcome = reader->pending[i].left > 0 ? OUT_RETRY : OUT_OK;
+    for (size_t i = 0; i < reader->pending_count; i++) {
+        passage_free(reader->pending[i].refused);
+        passage_free(reader->pending[i].late);
+    }
     reader->pending_count = 0;
     reader->pending_changes = 0;
     follow_state_abandon(reader->state);

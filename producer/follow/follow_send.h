@@ -13,8 +13,14 @@
 
 #include "producer/follow/follow_read.h"
 
-/* A pass over the file; `sending`: the second one. */
-void follow_send_read(struct follow_reader *reader, const struct source_file *source, bool sending);
+enum follow_pass {
+    FOLLOW_COMPARES, /* the first one */
+    FOLLOW_SENDS,
+    FOLLOW_SENDS_SILENTLY, /* what is rejected was listed before */
+};
+/* A pass over the file; what it rejects is reader->refused. */
+void follow_send_read(struct follow_reader *reader, const struct source_file *source,
+                      enum follow_pass pass);
 /* Of a record of the second pass. */
 MUST_USE enum outcome follow_send_wanted(struct follow_reader *reader,
                                          const struct follow_seen *seen, struct record *record,

@@ -3,7 +3,9 @@
  * (it is on its way, or was when the process ended), or one that must be produced again. highest is
  * kept for records that bring their own versions or once did, and outlives their files: a delete
  * must be above every version a key ever had. seen (of this reading), change (what is to be sent)
- * and unfollowed (files that no source covers in this run) are temporary.
+ * and unfollowed (files that no source covers in this run) are temporary. rejection is
+ * follow_rejected.c's; a state from before it reads all files again, as nobody knows what is
+ * rejected of them.
  */
 #include "producer/follow/follow_sql.h"
 
@@ -27,10 +29,19 @@ static const char SCHEMA[] =
     " digest BLOB NOT NULL, version INTEGER NOT NULL, own INTEGER NOT NULL,"
     " deleted INTEGER NOT NULL, PRIMARY KEY (file, key)) WITHOUT ROWID;"
     "CREATE INDEX IF NOT EXISTS record_key ON record (key);"
+    "CREATE TABLE IF NOT EXISTS rejection (uri BLOB NOT NULL, source BLOB NOT NULL,"
+    " path BLOB NOT NULL, content BLOB NOT NULL, open INTEGER NOT NULL, broken INTEGER NOT NULL,"
+    " stage INTEGER NOT NULL, told INTEGER NOT NULL, PRIMARY KEY (uri, source)) WITHOUT ROWID;"
+    "CREATE INDEX IF NOT EXISTS rejection_path ON rejection (path);"
+    "CREATE INDEX IF NOT EXISTS rejection_stage ON rejection (stage);"
     "CREATE TABLE IF NOT EXISTS grown (file INTEGER PRIMARY KEY, \"end\" INTEGER, line INTEGER,"
     " ordinal INTEGER, size INTEGER, changed INTEGER, proof BLOB, verified INTEGER);"
     "CREATE TABLE IF NOT EXISTS grown_part (file INTEGER, upto INTEGER, digest BLOB,"
     " PRIMARY KEY (file, upto)) WITHOUT ROWID;"
+
+    "UPDATE file SET done = 0 WHERE NOT EXISTS (SELECT 1 FROM meta WHERE name = 'surveyed');"
+    "DELETE FROM grown WHERE NOT EXISTS (SELECT 1 FROM meta WHERE name = 'surveyed');"
+    "INSERT OR IGNORE INTO meta VALUES ('surveyed', 0), ('told', 0);"
     "CREATE INDEX IF NOT EXISTS file_place ON file (device, inode);"
     "CREATE TABLE IF NOT EXISTS highest (key BLOB PRIMARY KEY, version INTEGER NOT NULL) WITHOUT "
     "ROWID;"
@@ -95,6 +106,10 @@ static const char *const TEXTS[STATEMENTS] = {
         "= ?3 AND file = ?4",
     [SQL_SENT] = "UPDATE temp.change SET version = ?2 WHERE key = ?1 AND file = ?3",
     [SQL_KEEP] = "UPDATE temp.change SET kind = 3 WHERE key = ?1",
+    /* Nothing of it got into the topic: it is tried again whenever the file is read. */
+    [SQL_REFUSED] = "UPDATE temp.change SET digest = x'' WHERE key = ?1 AND file = ?2 AND kind = 1",
+    [SQL_REFUSED_LATE] =
+        "UPDATE temp.change SET digest = x'' WHERE ordinal = ?1 AND file = ?2 AND kind = 1",
     [SQL_UNSENT] =
         "SELECT count(*) FROM temp.change WHERE version IS NULL AND kind = 1 AND file = ?1",
     [SQL_DELETES] =

@@ -1,7 +1,8 @@
 #ifndef DROVER_PRODUCER_FOLLOW_SQL_H
 #define DROVER_PRODUCER_FOLLOW_SQL_H
 
-/* The follower's statements and how they are run; for follow_state.c and follow_change.c only. */
+/* The follower's statements and how they are run; for follow_state.c, follow_change.c and
+ * follow_rejected.c only. */
 
 #include "common/io/sqlite.h"
 #include "producer/follow/follow_state.h"
@@ -38,6 +39,8 @@ enum statement {
     SQL_WANTS,
     SQL_SENT,
     SQL_KEEP,
+    SQL_REFUSED,
+    SQL_REFUSED_LATE,
     SQL_UNSENT,
     SQL_DELETES,
     SQL_STORE,

@@ -179,6 +179,15 @@ MUST_USE enum outcome follow_state_wants(struct follow_state *state, const struc
 /* The version it was produced with. */
 MUST_USE enum outcome follow_state_sent(struct follow_state *state, struct bytes key,
                                         int64_t version, struct error *err);
+/* It was to be sent, and was refused: it is not known, and is tried again whenever the file is
+ * read.
+ */
+MUST_USE enum outcome follow_state_refused(struct follow_state *state, struct bytes key,
+                                           struct error *err);
+/* The same of one that Kafka refused after it was sent, before the commit of the file `known`. */
+MUST_USE enum outcome follow_state_refused_late(struct follow_state *state,
+                                                const struct follow_known *known, uint64_t ordinal,
+                                                struct error *err);
 /* How many of the wanted ones were not sent: the file changed between two passes. */
 MUST_USE enum outcome follow_state_unsent(struct follow_state *state, uint64_t *count,
                                           struct error *err);

@@ -17,6 +17,7 @@ struct followed {
     int64_t read_ns;              /* wall clock when the last reading began */
     uint64_t since_ms;            /* that identity was first seen by the scan that began then */
     unsigned failed_same, failed; /* scans that found it unfinished */
+    bool broken;                  /* it cannot be read whole, which was said */
     bool reported;                /* that was said, or that its folder is gone */
     bool unread;          /* it has news that could not be read yet, and that was not said */
     bool refusals_listed; /* of this identity */

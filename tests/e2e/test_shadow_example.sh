@@ -22,8 +22,7 @@ wait_until 60 redis_is_level
 kill -TERM "$FOLLOWER"
 expect_exit 143 wait "$FOLLOWER"
 stop_worker A
-drover verify > "$WORK/verify.out" 2>&1 || grep -qE '^NOT EQUAL  [0-9]+ rejected$' "$WORK/verify.out" # what was rejected once stays told
-! grep -qE 'missing|stale|different|extra' "$WORK/verify.out" || { cat "$WORK/verify.out"; fail "verify: a difference"; }
+drover verify > "$WORK/verify.out" 2>&1 || { cat "$WORK/verify.out"; fail "verify: a difference, or something that was put right"; }
 has "$WORK/verify.out" "redis against the tables"
 psql "$ADMIN" -qc "UPDATE app_user SET plan = 'gratis' 
  WHERE (isolation_key, id) = (SELECT isolation_key, id FROM app_user WHERE NOT drover_deleted LIMIT 1)"

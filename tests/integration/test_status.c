@@ -108,10 +108,10 @@ START_TEST(counts_each_receipt_once)
     }
     ck_assert_msg(failed > 0, "no look failed");
     ck_assert_int_eq(status_read_receipts(&status, &err), OUT_OK); /* nothing is new */
-    ck_assert_msg(status.followed_rejected == rejected && status.followed_withheld == withheld,
+    ck_assert_msg(status.run_rejected == rejected && status.run_withheld == withheld,
                   "seed %lu, %d looks failed: %lu of %lu rejected, %lu of %lu withheld",
-                  (unsigned long)random_seed, failed, (unsigned long)status.followed_rejected,
-                  (unsigned long)rejected, (unsigned long)status.followed_withheld,
+                  (unsigned long)random_seed, failed, (unsigned long)status.run_rejected,
+                  (unsigned long)rejected, (unsigned long)status.run_withheld,
                   (unsigned long)withheld);
     status_close(&status);
 }

@@ -167,6 +167,11 @@ START_TEST(values_are_those_of_the_windows)
     ck_assert(isnan(alert_rule_value(&rule, &values)));
     values.lag_seconds = 3;
     ck_assert(alert_rule_value(&rule, &values) == 3);
+    ck_assert(alert_rule_parse(BYTES_LITERAL("full_pass_not_whole > 0 for 30m"), &rule, &err) ==
+              OUT_OK);
+    ck_assert(isnan(alert_rule_value(&rule, &values)));
+    values.full_pass_not_whole = 1;
+    ck_assert(alert_rule_value(&rule, &values) == 1);
 }
 END_TEST
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/model/message/record.h"
 #include "tests/support/random.h"
 #include "tests/support/suite.h"
 
@@ -300,6 +301,100 @@ START_TEST(what_was_given_up_is_that_reading_alone)
 }
 END_TEST
 
+/* What producers and followers told of two sources of one path, in any order: the last complete one
+ * of either says what is rejected, and a follower's makes no message a record, nor history. */
+START_TEST(what_is_told_last_says_what_is_rejected)
+{
+    enum { TOLD = 12 };
+    struct readings readings;
+    struct readings_entry *entry;
+    struct reading all[TOLD];
+    char runs[TOLD][24];
+    uint64_t wanted[2] = {0}, found[2] = {0};
+    int broken[2] = {-1, -1}, whole[2] = {-1, -1}, read[2] = {-1, -1}, last[2] = {-1, -1};
+    size_t at = 0;
+    random_begin((uint64_t)_i);
+    readings_init(&readings, 1u << 20);
+    for (int i = 0; i < TOLD; i++) {
+        int source = (int)random_below(2);
+        bool follows = random_below(2), complete = random_below(4) > 0;
+        uint64_t rejected = random_below(3);
+        snprintf(runs[i], sizeof runs[i], "run%d%s", i, follows ? RECORD_RUN_FOLLOWS : "");
+        all[i] = (struct reading){.has_source = true,
+                                  .source = {.bytes = {(uint8_t)(source + 1)}},
+                                  .run = bytes_text(runs[i]),
+                                  .uri = BYTES_LITERAL("a"),
+                                  .complete = complete,
+                                  .records = rejected,
+                                  .rejected = rejected,
+                                  .finished_ms = 1000 + i};
+        *(follows ? complete ? &whole[source] : &broken[source] : &read[source]) =
+            follows || complete ? i : read[source];
+        if (complete) {
+            last[source] = i;
+            wanted[source] = rejected;
+        }
+    }
+    for (int i = TOLD - 1; i > 0; i--) {
+        int other = (int)random_below((uint64_t)i + 1);
+        struct reading kept = all[i];
+        all[i] = all[other];
+        all[other] = kept;
+    }
+    for (int i = 0; i < TOLD; i++)
+        ck_assert(readings_add(&readings, &all[i], bytes_text("{}")));
+    while ((entry = readings_next(&readings, &at))) {
+        int source = entry->source.bytes[0] - 1;
+        found[source] += entry->rejected;
+        if (entry->follows)
+            ck_assert_msg(readings_is_incomplete(entry) == (broken[source] > whole[source]),
+                          "seed %llu", (unsigned long long)random_seed);
+        ck_assert(!entry->follows || entry->rejected || readings_is_incomplete(entry));
+    }
+    for (int source = 0; source < 2; source++)
+        ck_assert_msg(found[source] == wanted[source], "seed %llu: %llu of %llu, told last by %d",
+                      (unsigned long long)random_seed, (unsigned long long)found[source],
+                      (unsigned long long)wanted[source], last[source]);
+    /* messages are of what producers read, whoever followed later */
+    bool any = read[0] >= 0 || read[1] >= 0;
+    ck_assert(readings_is_history(&readings, BYTES_LITERAL("a"), BYTES_LITERAL("none"), &entry) ==
+              any);
+    for (int source = 0; source < 2; source++)
+        if (read[source] >= 0)
+            ck_assert(!readings_is_history(&readings, BYTES_LITERAL("a"),
+                                           bytes_text(runs[read[source]]), &entry));
+    readings_free(&readings);
+}
+END_TEST
+
+/* A follower tells of a source again and again in one run. */
+START_TEST(what_a_follower_tells_later_is_not_given_up)
+{
+    struct readings readings;
+    size_t at = 0;
+    struct reading reading = {.has_source = true,
+                              .run = BYTES_LITERAL("a" RECORD_RUN_FOLLOWS),
+                              .uri = BYTES_LITERAL("s1"),
+                              .complete = true,
+                              .records = 2,
+                              .rejected = 2,
+                              .finished_ms = 10};
+    const struct decision decision = {
+        .kind = DECISION_SOURCE,
+        .run = reading.run,
+        .about = {.uri = reading.uri, .has_source = true, .until_ms = 10}};
+    readings_init(&readings, 1u << 20);
+    ck_assert(readings_add(&readings, &reading, (struct bytes){0}));
+    ck_assert(readings_decide(&readings, &decision));
+    const struct readings_entry *entry = readings_next(&readings, &at);
+    ck_assert(readings_is_discarded(entry));
+    reading.finished_ms = 11;
+    ck_assert(readings_add(&readings, &reading, (struct bytes){0}));
+    ck_assert(!readings_is_discarded(entry));
+    readings_free(&readings);
+}
+END_TEST
+
 START_TEST(a_decision_about_nothing_is_no_source)
 {
     struct readings readings;
@@ -370,6 +465,8 @@ static Suite *readings_suite(void)
     tcase_add_test(tcase, who_has_no_reading_has_no_history);
     tcase_add_loop_test(tcase, what_was_given_up_is_that_reading_alone, 0,
                         sizeof GIVEN_UP / sizeof GIVEN_UP[0]);
+    tcase_add_loop_test(tcase, what_is_told_last_says_what_is_rejected, 0, 100);
+    tcase_add_test(tcase, what_a_follower_tells_later_is_not_given_up);
     tcase_add_test(tcase, a_decision_about_nothing_is_no_source);
     tcase_add_test(tcase, names_are_kept_where_they_are_wanted);
     tcase_add_test(tcase, what_does_not_fit_is_refused);

@@ -38,10 +38,10 @@ static void append_source(struct json_out *out, const struct decision_source *ab
     if (about->has_source)
         json_out_digest(out, "source", &about->source);
     json_out_bool(out, "stream", about->stream);
-    if (!about->unfinished.size)
-        return;
-    json_out_verbatim(out, "unfinished", about->unfinished);
-    json_out_int(out, "until_ms", about->until_ms);
+    if (about->unfinished.size)
+        json_out_verbatim(out, "unfinished", about->unfinished);
+    if (about->until_ms)
+        json_out_int(out, "until_ms", about->until_ms);
 }
 
 void decision_append(struct buf *out, const struct decision *decision)

@@ -48,7 +48,8 @@ struct decision {
         struct digest source;
         bool stream;
         struct bytes unfinished; /* run of the reading that did not come to its end; or empty */
-        int64_t until_ms;        /* and what was told of it, up to here */
+        int64_t until_ms;        /* and what was told of it, up to here; of one that follows
+                                    `run` as well, up to here; else 0 */
     } about;                     /* source */
 };
 

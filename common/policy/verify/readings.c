@@ -54,6 +54,13 @@ static struct diff_key key_of_run(const struct diff_key *uri, uint64_t run)
     return (struct diff_key){uri->high ^ run, ~uri->low};
 }
 
+/* What a follower tells of that source. */
+static struct diff_key key_of_follower(const struct diff_key *uri, const struct digest *source)
+{
+    const struct diff_key key = key_of_source(uri, source);
+    return (struct diff_key){~key.high, key.low};
+}
+
 static bool is_free(const struct readings_name *name)
 {
     return name->key.high == 0 && name->key.low == 0;
@@ -226,6 +233,7 @@ static void replace_nameless(struct readings *readings, const struct diff_key *u
     entry->complete = false;
     entry->finished_ms = INT64_MIN;
     entry->produced = entry->rejected = entry->withheld = 0;
+    entry->told_rejected = entry->told_withheld = 0;
 }
 
 static void take_complete(struct readings *readings, struct readings_entry *entry,
@@ -236,17 +244,18 @@ static void take_complete(struct readings *readings, struct readings_entry *entr
     if (entry->complete && (reading->finished_ms < entry->finished_ms ||
                             (reading->finished_ms == entry->finished_ms && run < entry->run)))
         return;
-    if (entry->complete && entry->run != run)
+    if (entry->complete && entry->run != run && !entry->follows)
         forget_run(readings, entry, uri);
     const struct diff_key now = key_of_run(uri, run);
-    put(readings, &now)->at = (uint32_t)(entry - readings->items);
+    if (!entry->follows)
+        put(readings, &now)->at = (uint32_t)(entry - readings->items);
     entry->complete = true;
     entry->run = run;
     entry->finished_ms = reading->finished_ms;
     entry->read_ms = reading->read_ms ? reading->read_ms : reading->finished_ms;
     entry->produced = reading->produced;
-    entry->rejected = reading->rejected;
-    entry->withheld = reading->withheld;
+    entry->told_rejected = reading->rejected;
+    entry->told_withheld = reading->withheld;
     entry->size = reading->size;
     entry->has_digest = reading->has_digest;
     entry->digest = reading->digest;
@@ -266,24 +275,64 @@ static void take_incomplete(struct readings *readings, struct readings_entry *en
         keep_text(readings, &entry->incomplete_name, reading->run);
 }
 
+static struct readings_entry *entry_of(const struct readings *readings, const struct diff_key *key)
+{
+    const struct readings_name *name = find(readings, key);
+    return name ? &readings->items[name->at] : NULL;
+}
+
+static void count_rejected(struct readings_entry *entry, bool is_last)
+{
+    if (!entry)
+        return;
+    entry->rejected = is_last ? entry->told_rejected : 0;
+    entry->withheld = is_last ? entry->told_withheld : 0;
+}
+
+/* Of what a producer and a follower told of one source the later says what is rejected of it. */
+static void settle(const struct readings *readings, const struct diff_key *uri,
+                   const struct digest *source)
+{
+    const struct diff_key keys[] = {key_of_source(uri, source), key_of_follower(uri, source)};
+    struct readings_entry *read = entry_of(readings, &keys[0]);
+    struct readings_entry *followed = entry_of(readings, &keys[1]);
+    bool is_read = read && read->complete, is_followed = followed && followed->complete;
+    bool read_last = is_read && (!is_followed || read->finished_ms > followed->finished_ms);
+    count_rejected(read, read_last);
+    count_rejected(followed, !read_last);
+}
+
+static struct diff_key key_of_entry(const struct diff_key *uri, const struct reading *reading)
+{
+    if (reading->stream)
+        return key_of_run(uri, hash64(reading->run));
+    return record_run_follows(reading->run) ? key_of_follower(uri, &reading->source)
+                                            : key_of_source(uri, &reading->source);
+}
+
 bool readings_add(struct readings *readings, const struct reading *reading, struct bytes json)
 {
     struct diff_key uri = diff_key_of(reading->uri);
-    struct diff_key key = reading->stream ? key_of_run(&uri, hash64(reading->run))
-                                          : key_of_source(&uri, &reading->source);
+    struct diff_key key = key_of_entry(&uri, reading);
     struct readings_entry *entry = make_room(readings) ? make(readings, &key, reading->uri) : NULL;
     if (!entry)
         return false;
     entry->stream = reading->stream;
+    entry->follows = !reading->stream && record_run_follows(reading->run);
     entry->has_source = reading->has_source;
     entry->source = reading->source;
-    if (!note_path(readings, &uri, reading, entry))
+    if (!entry->follows && !note_path(readings, &uri, reading, entry))
         return true;
     if (reading->complete)
         take_complete(readings, entry, &uri, reading, json);
     else
         take_incomplete(readings, entry, reading);
-    replace_nameless(readings, &uri);
+    if (reading->stream)
+        count_rejected(entry, true);
+    else
+        settle(readings, &uri, &reading->source);
+    if (!entry->follows)
+        replace_nameless(readings, &uri);
     return true;
 }
 
@@ -294,7 +343,9 @@ bool readings_decide(struct readings *readings, const struct decision *decision)
     uint64_t unfinished = about->unfinished.size ? hash64(about->unfinished) : 0;
     struct diff_key uri = diff_key_of(about->uri);
     struct diff_key key = about->stream ? key_of_run(&uri, unfinished ? unfinished : run)
-                                        : key_of_source(&uri, &about->source);
+                          : record_run_follows(unfinished ? about->unfinished : decision->run)
+                              ? key_of_follower(&uri, &about->source)
+                              : key_of_source(&uri, &about->source);
     struct readings_entry *entry = make_room(readings) ? make(readings, &key, about->uri) : NULL;
     if (!entry)
         return false;
@@ -351,14 +402,17 @@ bool readings_is_given_up(const struct readings_entry *entry)
 
 bool readings_is_discarded(const struct readings_entry *entry)
 {
-    return entry->complete && entry->given_up && entry->run == entry->given_up;
+    return entry->complete && entry->given_up && entry->run == entry->given_up &&
+           (!entry->follows || entry->finished_ms <= entry->given_up_ms);
 }
 
 struct readings_entry *readings_next(const struct readings *readings, size_t *at)
 {
     while (*at < readings->count) {
         struct readings_entry *entry = &readings->items[(*at)++];
-        if (entry->complete || entry->incomplete_ms != INT64_MIN) /* else it was replaced */
+        bool is_told = entry->complete || entry->incomplete_ms != INT64_MIN; /* not replaced */
+        bool is_quiet = entry->follows && !entry->rejected && !entry->withheld;
+        if (is_told && (!is_quiet || did_not_end(entry)))
             return entry;
     }
     return NULL;

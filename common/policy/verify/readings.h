@@ -12,6 +12,9 @@
  * the next complete one of any source of the path replaces it. A path without a complete reading, a
  * message that names no source or no run, and standard input have no history: each of their
  * messages is a record. A follower's are all history: it sends what changes.
+ *
+ * What a follower tells is how a source stands: what is rejected of it now. That is an entry of its
+ * own beside that of the source's producers; of the two, what was told last says what is rejected.
  */
 
 #include <stdbool.h>
@@ -29,6 +32,7 @@ struct readings_entry {
     uint64_t run;     /* hash64 */
     bool complete;    /* there is one; else nothing is known but that one was begun */
     bool stream;
+    bool follows; /* of a follower: it has no records */
     bool has_source, has_digest;
     int64_t finished_ms;   /* of the complete one */
     int64_t read_ms;       /* when that had ended: earlier than it was told, if it was told again */
@@ -39,7 +43,8 @@ struct readings_entry {
     int64_t given_up_ms;   /* as it was told up to here */
     struct digest source;  /* has_source: it is told; not of a stream */
     struct bytes run_name, incomplete_name; /* only where names are kept; its own, or empty */
-    uint64_t produced, rejected, withheld;
+    uint64_t produced, rejected, withheld;  /* rejected and withheld: 0, when it was told anew */
+    uint64_t told_rejected, told_withheld;
     uint64_t size;           /* bytes of the source when the complete one read it */
     struct digest digest;    /* of those bytes, if has_digest */
     uint64_t seen;           /* the caller's: its messages in the topic, each once */
@@ -76,7 +81,8 @@ bool readings_is_incomplete(const struct readings_entry *entry);
 bool readings_is_given_up(const struct readings_entry *entry);
 /* What its complete reading rejected is not migrated: that was decided. */
 bool readings_is_discarded(const struct readings_entry *entry);
-/* The next one from *at on that is a reading, which then stands behind it; NULL at the end. */
+/* The next one from *at on that is a reading, which then stands behind it; NULL at the end. A
+ * follower's that has nothing to say any more is none. */
 struct readings_entry *readings_next(const struct readings *readings, size_t *at);
 
 #endif

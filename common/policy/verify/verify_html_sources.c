@@ -49,7 +49,9 @@ static void append_state(struct buf *out, const struct readings_entry *entry)
     else if (entry->rejected && readings_is_discarded(entry))
         buf_append_text(out, "<span class=\"state\">rejected ones discarded</span>");
     else
-        buf_append_text(out, entry->stream ? "complete, a stream" : "complete");
+        buf_append_text(out, entry->stream    ? "complete, a stream"
+                             : entry->follows ? "followed"
+                                              : "complete");
     buf_append_text(out, "</td></tr>\n");
 }
 
@@ -67,7 +69,8 @@ static void append_source(const struct verify_html *page, const struct readings_
     }
     buf_append_text(out, "</td>");
     if (entry->complete) {
-        buf_append_format(out, "<td class=\"n\">%s</td>", text_format_size(entry->size, size));
+        buf_append_format(out, "<td class=\"n\">%s</td>",
+                          entry->follows ? "–" : text_format_size(entry->size, size));
         append_number(out, records_of(entry));
         append_number(out, entry->produced);
         append_number(out, entry->rejected);
