@@ -268,7 +268,7 @@ static const struct conf_field FIELDS[] = {
      "read so many records a second from the old store and the new one, and compare how long",
      VERIFIES},
     {"compare.for", "compare-for", 0, NULL, CONF_MILLIS, AT(compare_for_ms), "10s", 100, 86400000,
-     NULL, "TIME", "how long reads are compared", VERIFIES},
+     NULL, "TIME", "how long reads are compared; with --follow: until it ends", VERIFIES},
     {"compare.old", "compare-old", 0, NULL, CONF_CHOICE, AT(compare_old_name), "file", 0, 0,
      COMPARE_OLD_WORDS, "STORE", "what the old store is", VERIFIES},
     {"compare.template", "compare-template", 0, NULL, CONF_TEXT, AT(compare_template), "{file}", 0,
@@ -559,9 +559,9 @@ static enum outcome read_compare(struct conf *conf, struct error *err)
     if (rate.size > 2 && memcmp(rate.data + rate.size - 2, "/s", 2) == 0)
         rate.size -= 2;
     if (settings->compare_reads &&
-        (!text_parse_int64(rate, &per_second) || per_second < 1 || per_second > COMPARE_RATE_MAX))
+        (!text_parse_int64(rate, &per_second) || per_second < 0 || per_second > COMPARE_RATE_MAX))
         return refuse_compare(conf, AT(compare_reads), "this is no number of reads a second",
-                              "give 1/s to 100000/s", err);
+                              "give 1/s to 100000/s, or 0 for none", err);
     settings->compare_per_second = (uint64_t)per_second;
     settings->compare_limit = strtod(settings->compare_limit_text, &end);
     if (*end || !(settings->compare_limit > 0 && settings->compare_limit <= 1000))

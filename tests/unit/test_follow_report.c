@@ -216,15 +216,68 @@ START_TEST(test_what_was_not_compared)
 }
 END_TEST
 
+/* Slower at p95 alone. */
+static const struct verify_reads READS = {
+    .per_second = 200,
+    .connections = 4,
+    .keys = 30,
+    .limit = 1.1,
+    .count = 2,
+    .stores = {
+        {.name = "file", .reads = 1000, .ns = {2000000, 4000000, 20000000}, .max_ns = 30000000},
+        {.name = "PostgreSQL",
+         .reads = 1000,
+         .ns = {1000000, 8000000, 20000000},
+         .max_ns = 20000000,
+         .error = "<b>it went away</b>"}}};
+
 START_TEST(test_latencies)
 {
-    ck_assert(!shows("id=\"latency\""));
-    report.old_reads = (struct follow_latency){1000, 2, 2, 4, NAN};
-    report.new_reads = (struct follow_latency){1000, 0, 1, 8, 20};
-    ck_assert(shows("<td class=\"n\">2&#160;ms</td><td class=\"n\">4&#160;ms</td>"
-                    "<td class=\"n dim\">–</td>"));
-    ck_assert(shows("<td>new to old</td><td></td><td></td><td class=\"n\">0.5</td>"
-                    "<td class=\"n\">2</td><td class=\"n dim\">–</td>"));
+    ck_assert(!shows("id=\"reads\""));
+    report.reads = &READS;
+    ck_assert(
+        shows("<td>old: file</td><td class=\"n\">1&#160;000</td><td class=\"n\">2.00 ms</td>"));
+    ck_assert(shows("<td class=\"n\">1.00 ms (×0.50)</td><td class=\"n\">8.00 ms (×2.00)</td>"));
+    ck_assert(shows("30 keys, the latest that were found right in the store, are read"));
+    ck_assert(!shows("id=\"writes\""));
+    report.writes.total[WRITE_COMMITTED] = (struct write_latency_stage){7, 31, 40, 50, 1200};
+    ck_assert(
+        shows("<td>committed</td><td>all</td><td class=\"n\">7</td><td class=\"n\">31&#160;ms"));
+    yyjson_doc *doc = document();
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    yyjson_val *reads = yyjson_obj_get(root, "reads_compared");
+    ck_assert_str_eq(yyjson_get_str(yyjson_obj_get(reads, "verdict")), "slower");
+    ck_assert(yyjson_is_null(yyjson_obj_get(reads, "for_seconds")));
+    ck_assert_ptr_nonnull(yyjson_obj_get(root, "write_latency"));
+    yyjson_doc_free(doc);
+}
+END_TEST
+
+/* compare.enforce: a limit that is not held is exit code 5; what is not known yet is not, before
+ * the end. What is wrong goes before it. */
+START_TEST(test_reads_may_be_too_slow)
+{
+    struct verify_reads reads = READS;
+    report.reads = &reads;
+    count(VERDICT_MATCH, 50000);
+    report.windows[FOLLOW_TOTAL].upper = 0.00006;
+    ck_assert_int_eq(follow_report_result(&report), FOLLOW_MATCH);
+    reads.enforced = true;
+    says("discrepancy", "TOO SLOW",
+         "no discrepancy in 50 000 comparisons; with 95 % confidence the rate is at most 0.006 %, "
+         "the "
+         "limit is 0.01 %; reads: slower than 1.1 times the old: PostgreSQL at p95 (2.00)");
+    reads.stores[1].ns[READS_P95] = 1;
+    ck_assert_int_eq(follow_report_result(&report), FOLLOW_MATCH);
+    reads.stores[1].errors = 500;
+    ck_assert_int_eq(follow_report_result(&report), FOLLOW_MATCH);
+    report.facts.ended_ms = NOON + 1;
+    ck_assert_int_eq(follow_report_result(&report), FOLLOW_TOO_SLOW);
+    yyjson_doc *doc = document();
+    ck_assert_int_eq(yyjson_get_int(yyjson_obj_get(yyjson_doc_get_root(doc), "exit_code")), 5);
+    yyjson_doc_free(doc);
+    count(VERDICT_STALE, 1);
+    ck_assert_int_eq(follow_report_result(&report), FOLLOW_DISCREPANCY);
 }
 END_TEST
 
@@ -463,8 +516,15 @@ START_TEST(test_a_page_to_be_looked_at)
                                                  .duration_ms = 42300,
                                                  .counts = {[VERDICT_MATCH] = 1000000},
                                                  .next_ms = NOON + 7 * 3600000};
-    report.old_reads = (struct follow_latency){108000, 3, 2.3, 7.9, 18.4};
-    report.new_reads = (struct follow_latency){108000, 0, 0.95, 3.1, 9.7};
+    report.reads = &READS;
+    report.writes = (struct write_latency){.follows_redis = true,
+                                           .recent = {{2250, 31, 48, 60, 230},
+                                                      {2250, 400, 700, 900, 1200},
+                                                      {2250, 620, 900, 1100, 1400}},
+                                           .total = {{80146, 33, 52, 91, 61000},
+                                                     {80146, 410, 720, 960, 62000},
+                                                     {80143, 640, 950, 1200, 62500}},
+                                           .ahead = 3};
     report.partitions = partitions;
     report.partition_count = 2;
     report.groups = groups;
@@ -519,6 +579,7 @@ static Suite *follow_report_suite(void)
     tcase_add_test(tcase, test_plots);
     tcase_add_test(tcase, test_what_was_not_compared);
     tcase_add_test(tcase, test_latencies);
+    tcase_add_test(tcase, test_reads_may_be_too_slow);
     tcase_add_test(tcase, test_a_page_to_be_looked_at);
     tcase_add_loop_test(tcase, test_hostile_texts_are_text, 0, ROUNDS);
     suite_add_tcase(suite, tcase);

@@ -124,6 +124,33 @@ START_TEST(the_latest_are_kept_and_shuffling_loses_none)
 }
 END_TEST
 
+/* A record that is gone is not read any more, however often it was offered; others stay. */
+START_TEST(what_is_withdrawn_is_gone)
+{
+    struct reads_pool pool;
+    reads_pool_init(&pool, false, 3);
+    offer(&pool, 0, 20);
+    offer(&pool, 5, 20);
+    const struct reads_key seven = {.tenant = BYTES_LITERAL("t"), .id = BYTES_LITERAL("7")};
+    const struct reads_key elsewhere = {.tenant = BYTES_LITERAL("u"), .id = BYTES_LITERAL("8")};
+    reads_pool_withdraw(&pool, &seven);
+    reads_pool_withdraw(&pool, &elsewhere);
+    ck_assert_uint_eq(pool.count, 33);
+    for (size_t i = 0; i < pool.count; i++)
+        ck_assert_int_ne(number_of(&pool.keys[i]), 7);
+    for (int i = 0; i < 20; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "%d", i);
+        const struct reads_key key = key_of("t", id);
+        reads_pool_withdraw(&pool, &key);
+    }
+    ck_assert_uint_eq(pool.count, 0);
+    offer(&pool, 0, READS_POOL_MAX + 3);
+    ck_assert_uint_eq(pool.count, READS_POOL_MAX);
+    reads_pool_free(&pool);
+}
+END_TEST
+
 START_TEST(keys_that_cannot_be_read_are_not_kept)
 {
     char large[READS_POOL_TEXT_MAX + 1];
@@ -304,6 +331,43 @@ START_TEST(few_or_unanswered_reads_say_nothing)
 }
 END_TEST
 
+/* Records are deleted while it goes on; what is not answered counts as ever. */
+START_TEST(without_an_end_some_are_gone)
+{
+    struct verify_reads reads = reads_of(MS, MS, MS);
+    reads.for_ms = 0;
+    reads.stores[1].not_found = 222;
+    ck_assert_int_eq(verify_reads_verdict(&reads), READS_HOLD);
+    reads.stores[1].not_found = 223;
+    ck_assert_int_eq(verify_reads_verdict(&reads), READS_UNKNOWN);
+    reads.stores[1].not_found = 0;
+    reads.stores[0].errors = 30;
+    ck_assert_int_eq(verify_reads_verdict(&reads), READS_UNKNOWN);
+}
+END_TEST
+
+static void shows_line(const struct verify_reads *reads, const char *expected)
+{
+    struct buf out;
+    buf_init(&out, 1024);
+    verify_reads_append_line(reads, &out);
+    ck_assert_str_eq(buf_text(&out), expected);
+    buf_free(&out);
+}
+
+START_TEST(a_part_of_a_line)
+{
+    struct verify_reads reads = reads_of(MS, MS, MS);
+    shows_line(&reads, "reads p99: file 4.00 ms, PostgreSQL 1.00 ms (within 1.1 times)");
+    reads.stores[1].ns[READS_P95] = 9 * MS;
+    shows_line(&reads, "reads p99: file 4.00 ms, PostgreSQL 1.00 ms (slower than 1.1 times)");
+    reads.stores[1].errors = 300;
+    shows_line(&reads, "reads p99: file 4.00 ms, PostgreSQL 1.00 ms");
+    reads.stores[0].reads = reads.stores[1].reads = 0;
+    shows_line(&reads, "");
+}
+END_TEST
+
 START_TEST(lines_for_people)
 {
     struct buf out;
@@ -333,6 +397,7 @@ static Suite *reads_suite(void)
     tcase_add_test(tcase, a_pace_has_one_read_or_no_end);
     tcase_add_test(tcase, a_sample_is_even);
     tcase_add_test(tcase, the_latest_are_kept_and_shuffling_loses_none);
+    tcase_add_test(tcase, what_is_withdrawn_is_gone);
     tcase_add_test(tcase, keys_that_cannot_be_read_are_not_kept);
     tcase_add_loop_test(tcase, a_template_says_where, 0,
                         (int)(sizeof TEMPLATES / sizeof *TEMPLATES));
@@ -341,6 +406,8 @@ static Suite *reads_suite(void)
     tcase_add_test(tcase, depth_of_a_document_is_bounded);
     tcase_add_test(tcase, the_limit_holds_at_each_percentile_or_not);
     tcase_add_test(tcase, few_or_unanswered_reads_say_nothing);
+    tcase_add_test(tcase, without_an_end_some_are_gone);
+    tcase_add_test(tcase, a_part_of_a_line);
     tcase_add_test(tcase, lines_for_people);
     suite_add_tcase(suite, tcase);
     return suite;

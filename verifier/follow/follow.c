@@ -51,6 +51,7 @@ struct follow {
     struct follow_save save;
     struct follow_show show;
     struct follow_alerts *alerts;
+    struct follow_reads *reads;
     struct outages outages;
     uint64_t retry_ms, step_ms, save_ms; /* not before */
     bool failed;
@@ -205,7 +206,8 @@ static struct follow_numbers numbers_of(const struct follow *follow)
                                      .suspects = follow->suspects.count,
                                      .share = share_of(&follow->step.share),
                                      .full = follow->full ? full_pass_last(follow->full) : NULL,
-                                     .outages = &follow->outages};
+                                     .outages = &follow->outages,
+                                     .reads = follow_reads_result(follow->reads)};
     int64_t lag = receipt_intake_lag(&follow->intake);
     numbers.lag = lag > 0 ? (uint64_t)lag : 0;
     int64_t oldest_ms = receipt_intake_oldest_ms(&follow->intake), now_ms = clock_unix_ms();
@@ -321,6 +323,13 @@ static void turn_alerts(struct follow *follow)
         fail(follow, &err);
 }
 
+static void turn_reads(struct follow *follow, bool at_once)
+{
+    struct error err = {0};
+    if (follow_reads_turn(follow->reads, at_once, &err) != OUT_OK)
+        fail(follow, &err);
+}
+
 static void tell_sometimes(struct follow *follow)
 {
     uint64_t now_ms = clock_monotonic_ms();
@@ -356,6 +365,7 @@ static void work(struct follow *follow)
         turn(follow);
         turn_full_pass(follow);
         turn_alerts(follow);
+        turn_reads(follow, false);
         tell_sometimes(follow);
         log_flush();
     }
@@ -364,6 +374,7 @@ static void work(struct follow *follow)
         show(follow);
     if (!follow->failed)
         finish(follow);
+    turn_reads(follow, true);
 }
 
 /* ---- begin and end ----------------------------------------------------------------------- */
@@ -403,6 +414,8 @@ static enum outcome open_parts(struct follow *follow, struct error *err)
     if (outcome == OUT_OK)
         outcome = notes_open(&follow->notes, settings, err);
     if (outcome == OUT_OK)
+        outcome = follow_reads_open(settings, &follow->notes, &follow->reads, err);
+    if (outcome == OUT_OK)
         outcome = receipt_intake_open(&follow->intake, settings, follow->bus, (size_t)count, err);
     if (outcome != OUT_OK)
         return outcome;
@@ -415,6 +428,7 @@ static enum outcome open_parts(struct follow *follow, struct error *err)
                                         .lookup = follow->lookup,
                                         .suspects = &follow->suspects,
                                         .writes = &follow->writes,
+                                        .reads = follow->reads,
                                         .notes = &follow->notes};
     write_times_init(&follow->writes, store_of(settings)->has_stage);
     follow_step_init(&follow->step);
@@ -448,6 +462,7 @@ static void close_parts(struct follow *follow)
         uv_run(&follow->loop, UV_RUN_ONCE);
     uv_close((uv_handle_t *)&follow->timer, NULL);
     uv_run(&follow->loop, UV_RUN_NOWAIT);
+    follow_reads_close(follow->reads);
     follow_step_free(&follow->step);
     receipt_intake_free(&follow->intake);
     suspects_free(&follow->suspects);
@@ -468,7 +483,9 @@ static enum exit_code result_of(const struct follow *follow)
     bool is_match = follow_numbers_compared(&numbers) > 0 && follow_numbers_wrong(&numbers) == 0 &&
                     full_pass_last(follow->full)->problems == 0 &&
                     full_pass_last(follow->full)->not_whole.size == 0;
-    return is_match ? EXIT_OK : EXIT_DISCREPANCY;
+    bool is_slow = numbers.reads && numbers.reads->enforced &&
+                   verify_reads_verdict(numbers.reads) != READS_HOLD;
+    return is_match && !is_slow ? EXIT_OK : EXIT_DISCREPANCY;
 }
 
 enum exit_code verify_follow_main(const struct settings *settings, struct error *err)

@@ -12,6 +12,7 @@
  *   row_lookup.c       the rows
  *   suspects.c   what is looked at again
  *   share.c      which keys, when not all can be
+ *   follow_reads.c   reads of the old store and the new one, compared beside it
  *
  * Servers that are away are waited for. Blocking, on the caller's thread and loop.
  */

@@ -329,6 +329,8 @@ static void count_item(struct follow_step *step, const struct lookup_item *item,
     tally_add(&step->tally, &item->record, class, 1);
     if (is_right(class) || (class < VERDICT_COUNT && follow_report_is_wrong((enum verdict) class)))
         add_times(step, item->kept, is_right(class));
+    if (is_right(class))
+        follow_reads_see(step->reads, item);
 }
 
 /* What is wrong for good: it counts, with a sample; where nobody told what became of the record it

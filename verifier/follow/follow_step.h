@@ -12,6 +12,7 @@
  */
 
 #include "common/policy/rate/write_times.h"
+#include "verifier/follow/follow_reads.h"
 #include "verifier/follow/receipt_intake.h"
 #include "verifier/follow/row_lookup.h"
 #include "verifier/follow/notes.h"
@@ -27,6 +28,7 @@ struct follow_step {
     struct suspects *suspects;
     struct notes *notes;
     struct write_times *writes;
+    struct follow_reads *reads; /* NULL: none are compared */
     struct share share;
     uint64_t left; /* messages that the last step could have looked at, and did not */
     struct tally tally;

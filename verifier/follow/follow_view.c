@@ -26,13 +26,19 @@ void follow_numbers_report(const struct follow_numbers *numbers, struct follow_r
     report->open_suspects = numbers->suspects;
     report->full_pass = *numbers->full;
     report->writes = numbers->writes;
+    report->reads = numbers->reads;
 }
 
-static void append_writes(struct buf *out, const struct write_latency *writes)
+static void append_latencies(struct buf *out, const struct follow_numbers *numbers)
 {
     struct buf part;
     buf_init(&part, 512);
-    write_latency_append_line(writes, &part);
+    write_latency_append_line(&numbers->writes, &part);
+    if (part.size)
+        buf_append_format(out, " · %s", buf_text(&part));
+    buf_reset(&part);
+    if (numbers->reads)
+        verify_reads_append_line(numbers->reads, &part);
     if (part.size)
         buf_append_format(out, " · %s", buf_text(&part));
     buf_free(&part);
@@ -70,7 +76,7 @@ void follow_view_append_line(struct buf *out, const struct follow_numbers *numbe
         buf_append_format(out, " · full pass: %" PRIu64 " problem%s%s", numbers->full->problems,
                           numbers->full->problems == 1 ? "" : "s",
                           numbers->full->not_whole.size ? ", not whole" : "");
-    append_writes(out, &numbers->writes);
+    append_latencies(out, numbers);
     for (int service = 0; service < OUTAGE_SERVICES; service++)
         if (numbers->outages->of[service].is_on)
             buf_append_format(out, " · %s is away", outage_title((enum outage_service)service));
@@ -144,6 +150,8 @@ void follow_view_append_json(struct json_out *out, const struct follow_numbers *
     json_out_count(out, "partitions", numbers->partitions);
     append_full_pass(out, numbers->full);
     write_latency_append_json(&numbers->writes, out);
+    if (numbers->reads)
+        verify_reads_append_json(numbers->reads, out);
     json_out_list(out, "outages");
     for (int service = 0; service < OUTAGE_SERVICES; service++)
         if (numbers->outages->of[service].is_on)

@@ -6,6 +6,7 @@
 #include "common/base/json_out.h"
 #include "common/policy/outage.h"
 #include "common/policy/rate/rolling.h"
+#include "common/policy/verify/verify_reads.h"
 #include "common/policy/verify/write_latency.h"
 
 struct follow_numbers {
@@ -18,6 +19,7 @@ struct follow_numbers {
     const struct follow_full_pass *full; /* the last one; began_ms negative: none */
     const struct outages *outages;
     struct write_latency writes;
+    const struct verify_reads *reads; /* NULL: none are compared */
 };
 
 uint64_t follow_numbers_compared(const struct follow_numbers *numbers);

@@ -396,6 +396,13 @@ void reads_offer(struct reads *reads, const struct reads_key *key)
     pthread_mutex_unlock(&reads->mutex);
 }
 
+void reads_withdraw(struct reads *reads, const struct reads_key *key)
+{
+    pthread_mutex_lock(&reads->mutex);
+    reads_pool_withdraw(&reads->pool, key);
+    pthread_mutex_unlock(&reads->mutex);
+}
+
 void reads_start(struct reads *reads, uint64_t for_ms)
 {
     sigset_t all, before;

@@ -37,6 +37,8 @@ struct reads *reads_open(const struct settings *settings);
 /* A key that may be read from now on; copies. The latest READS_POOL_MAX are read, one after the
  * other, from both stores. Its mapping outlives `reads`. */
 void reads_offer(struct reads *reads, const struct reads_key *key);
+/* A record that is gone: its key is not read any more. */
+void reads_withdraw(struct reads *reads, const struct reads_key *key);
 /* At compare.reads a second; for_ms 0: until it is closed. Once. */
 void reads_start(struct reads *reads, uint64_t for_ms);
 /* Until all is read, or the process is asked to stop. */

@@ -64,6 +64,16 @@ void reads_pool_drop(struct reads_pool *pool, size_t at)
     pool->keys[pool->count] = (struct reads_key){0};
 }
 
+void reads_pool_withdraw(struct reads_pool *pool, const struct reads_key *key)
+{
+    for (size_t at = pool->count; at-- > 0;) {
+        const struct reads_key *known = &pool->keys[at];
+        if (known->mapping == key->mapping && bytes_equal(known->id, key->id) &&
+            bytes_equal(known->tenant, key->tenant))
+            reads_pool_drop(pool, at);
+    }
+}
+
 void reads_pool_shuffle(struct reads_pool *pool)
 {
     for (size_t i = pool->count; i > 1; i--) {

@@ -36,6 +36,8 @@ void reads_pool_free(struct reads_pool *pool);
 size_t reads_pool_offer(struct reads_pool *pool, const struct reads_key *key);
 /* Takes a key out; another one has its place then. */
 void reads_pool_drop(struct reads_pool *pool, size_t at);
+/* Takes out the key of a record, as often as it is there, whatever file it came from. */
+void reads_pool_withdraw(struct reads_pool *pool, const struct reads_key *key);
 /* In an order that says nothing of when they were offered. */
 void reads_pool_shuffle(struct reads_pool *pool);
 

@@ -26,6 +26,7 @@ static void append_banner(const struct follow_report *report, struct buf *out)
         [FOLLOW_MATCH] = "match",
         [FOLLOW_INCONCLUSIVE] = "not_verified",
         [FOLLOW_DISCREPANCY] = "discrepancy",
+        [FOLLOW_TOO_SLOW] = "discrepancy",
         [FOLLOW_NOTHING] = "not_verified",
     };
     struct buf reason;
@@ -151,7 +152,7 @@ void follow_report_append_html(const struct follow_report *report, struct buf *o
     follow_html_append_windows(report, out);
     follow_html_append_plots(report, out);
     write_latency_append_html(&report->writes, out);
-    follow_html_append_latencies(report, out);
+    verify_html_append_reads(report->reads, out);
     follow_html_append_scope(report, out);
     follow_html_append_groups(report, out);
     follow_html_append_partitions(report, out);

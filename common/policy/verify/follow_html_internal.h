@@ -19,7 +19,6 @@ void follow_html_append_windows(const struct follow_report *report, struct buf *
 void follow_html_append_groups(const struct follow_report *report, struct buf *out);
 /* follow_html_plots.c */
 void follow_html_append_plots(const struct follow_report *report, struct buf *out);
-void follow_html_append_latencies(const struct follow_report *report, struct buf *out);
 /* follow_html_scope.c: what was not compared; the last full pass; how far it is. */
 void follow_html_append_scope(const struct follow_report *report, struct buf *out);
 void follow_html_append_partitions(const struct follow_report *report, struct buf *out);

@@ -1,5 +1,4 @@
-/* Plots of the page of a verification that follows, one point a minute; and the latencies of both
- * stores. */
+/* Plots of the page of a verification that follows, one point a minute. */
 
 #include "common/policy/verify/follow_html_internal.h"
 
@@ -115,61 +114,4 @@ void follow_html_append_plots(const struct follow_report *report, struct buf *ou
     buf_append_text(out, "</section>\n");
     free(columns);
     free(times);
-}
-
-/* ---- latencies --------------------------------------------------------------------------- */
-
-static void append_cell(struct buf *out, enum plot_unit unit, double value)
-{
-    struct buf text;
-    if (!isfinite(value)) {
-        buf_append_text(out, "<td class=\"n dim\">–</td>");
-        return;
-    }
-    buf_init(&text, 256);
-    plot_append_value(&text, unit, value);
-    buf_append_text(out, "<td class=\"n\">");
-    html_append_words(out, buf_view(&text));
-    buf_append_text(out, "</td>");
-    buf_free(&text);
-}
-
-static void append_latency(struct buf *out, const char *title, const struct follow_latency *reads)
-{
-    buf_append_format(out, "<tr><td>%s</td><td class=\"n\">", title);
-    html_append_count(out, reads->reads);
-    buf_append_text(out, "</td><td class=\"n\">");
-    html_append_count(out, reads->failed);
-    buf_append_text(out, "</td>");
-    append_cell(out, PLOT_MS, reads->p50_ms);
-    append_cell(out, PLOT_MS, reads->p95_ms);
-    append_cell(out, PLOT_MS, reads->p99_ms);
-    buf_append_text(out, "</tr>\n");
-}
-
-static double ratio(double new_ms, double old_ms)
-{
-    return old_ms > 0 ? new_ms / old_ms : NAN;
-}
-
-void follow_html_append_latencies(const struct follow_report *report, struct buf *out)
-{
-    const struct follow_latency *old_reads = &report->old_reads, *new_reads = &report->new_reads;
-    if (!old_reads->reads && !new_reads->reads)
-        return;
-    buf_append_text(out, "<section id=\"latency\">\n<h2>Reads of both stores</h2>\n"
-                         "<div class=\"wide\">\n<table>\n<tr><th class=\"name\">store</th>"
-                         "<th class=\"n\">reads</th><th class=\"n\">failed</th>"
-                         "<th class=\"n\">half within</th><th class=\"n\">95 % within</th>"
-                         "<th class=\"n\">99 % within</th></tr>\n");
-    append_latency(out, "old", old_reads);
-    append_latency(out, "new", new_reads);
-    if (old_reads->reads && new_reads->reads) {
-        buf_append_text(out, "<tr class=\"total\"><td>new to old</td><td></td><td></td>");
-        append_cell(out, PLOT_A_SECOND, ratio(new_reads->p50_ms, old_reads->p50_ms));
-        append_cell(out, PLOT_A_SECOND, ratio(new_reads->p95_ms, old_reads->p95_ms));
-        append_cell(out, PLOT_A_SECOND, ratio(new_reads->p99_ms, old_reads->p99_ms));
-        buf_append_text(out, "</tr>\n");
-    }
-    buf_append_text(out, "</table>\n</div>\n</section>\n");
 }

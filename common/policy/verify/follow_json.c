@@ -56,22 +56,6 @@ static void append_windows(const struct follow_report *report, struct json_out *
     json_out_end(out);
 }
 
-static void append_latency(const char *name, const struct follow_latency *latency,
-                           struct json_out *out)
-{
-    if (!latency->reads) {
-        json_out_null(out, name);
-        return;
-    }
-    json_out_object(out, name);
-    json_out_count(out, "reads", latency->reads);
-    json_out_count(out, "failed", latency->failed);
-    append_real(out, "p50_ms", latency->p50_ms, MS_DECIMALS);
-    append_real(out, "p95_ms", latency->p95_ms, MS_DECIMALS);
-    append_real(out, "p99_ms", latency->p99_ms, MS_DECIMALS);
-    json_out_end(out);
-}
-
 static void append_minutes(const struct follow_report *report, struct json_out *out)
 {
     size_t from = report->minute_count > MINUTES_MAX ? report->minute_count - MINUTES_MAX : 0;
@@ -218,6 +202,7 @@ static void append_members(const struct follow_report *report, struct json_out *
         [FOLLOW_MATCH] = "match",
         [FOLLOW_INCONCLUSIVE] = "inconclusive",
         [FOLLOW_DISCREPANCY] = "discrepancy",
+        [FOLLOW_TOO_SLOW] = "discrepancy",
         [FOLLOW_NOTHING] = "not_verified",
     };
     json_out_text(out, "verdict", RESULTS[follow_report_result(report)]);
@@ -238,8 +223,8 @@ static void append_members(const struct follow_report *report, struct json_out *
     json_out_seconds(out, "waited_seconds", report->waited_ms);
     append_full_pass(report, out);
     write_latency_append_json(&report->writes, out);
-    append_latency("old_reads", &report->old_reads, out);
-    append_latency("new_reads", &report->new_reads, out);
+    if (report->reads)
+        verify_reads_append_json(report->reads, out);
     append_partitions(report, out);
     json_out_list(out, "warnings");
     for (size_t i = 0; i < report->warning_count; i++)
@@ -253,7 +238,9 @@ static void append_members(const struct follow_report *report, struct json_out *
 void follow_report_append_document(const struct follow_report *report, struct buf *buf)
 {
     struct json_out out;
-    int code = follow_report_result(report) == FOLLOW_DISCREPANCY ? EXIT_DISCREPANCY : EXIT_OK;
+    enum follow_result result = follow_report_result(report);
+    bool right = result == FOLLOW_MATCH || result == FOLLOW_INCONCLUSIVE;
+    int code = right ? EXIT_OK : EXIT_DISCREPANCY;
     json_out_init(&out, buf);
     json_document_begin(&out, "follow_report", report->facts.written_ms);
     append_members(report, &out);

@@ -8,6 +8,15 @@
 #include "common/policy/plot/plot_scale.h"
 #include "common/policy/totals.h"
 
+static bool is_slow(const struct follow_report *report)
+{
+    const struct verify_reads *reads = report->reads;
+    if (!reads || !reads->enforced)
+        return false;
+    enum verify_reads_verdict verdict = verify_reads_verdict(reads);
+    return verdict == READS_SLOWER || (verdict == READS_UNKNOWN && report->facts.ended_ms >= 0);
+}
+
 enum follow_result follow_report_result(const struct follow_report *report)
 {
     const struct follow_window *total = &report->windows[FOLLOW_TOTAL];
@@ -15,6 +24,8 @@ enum follow_result follow_report_result(const struct follow_report *report)
         return FOLLOW_DISCREPANCY;
     if (!follow_report_compared(total->counts))
         return FOLLOW_NOTHING;
+    if (is_slow(report))
+        return FOLLOW_TOO_SLOW;
     if (report->full_pass.not_whole.size ||
         (report->rate_max > 0 && !(total->upper < report->rate_max)))
         return FOLLOW_INCONCLUSIVE;
@@ -24,9 +35,8 @@ enum follow_result follow_report_result(const struct follow_report *report)
 const char *follow_report_verdict(const struct follow_report *report)
 {
     static const char *const WORDS[] = {
-        [FOLLOW_MATCH] = "MATCH",
-        [FOLLOW_INCONCLUSIVE] = "INCONCLUSIVE",
-        [FOLLOW_DISCREPANCY] = "NOT EQUAL",
+        [FOLLOW_MATCH] = "MATCH",           [FOLLOW_INCONCLUSIVE] = "INCONCLUSIVE",
+        [FOLLOW_DISCREPANCY] = "NOT EQUAL", [FOLLOW_TOO_SLOW] = "TOO SLOW",
         [FOLLOW_NOTHING] = "NOT VERIFIED",
     };
     return WORDS[follow_report_result(report)];
@@ -104,8 +114,13 @@ void follow_report_append_reason(const struct follow_report *report, struct buf 
         append_bound(report, out);
         return;
     case FOLLOW_MATCH:
+    case FOLLOW_TOO_SLOW:
         buf_append_text(out, "no discrepancy in ");
         append_compared(report, out);
         append_bound(report, out);
+    }
+    if (is_slow(report)) {
+        buf_append_text(out, "; reads: ");
+        verify_reads_append_verdict(report->reads, out);
     }
 }

@@ -24,6 +24,7 @@
 #include "common/base/error.h"
 #include "common/policy/verify/report_facts.h"
 #include "common/policy/verify/verdict.h"
+#include "common/policy/verify/verify_reads.h"
 #include "common/policy/verify/write_latency.h"
 
 /* Rolling windows, each ending now; the last is all that was ever counted. */
@@ -52,13 +53,6 @@ struct follow_minute {
     double rate, upper;            /* of the hour that ends with it, 0 to 1 */
     double old_p50_ms, old_p99_ms; /* reads of the old store */
     double new_p50_ms, new_p99_ms; /* and of the new one */
-};
-
-/* Reads of one side over all of the run. */
-struct follow_latency {
-    uint64_t reads;                /* 0: none, and what follows is not shown */
-    uint64_t failed;               /* of them: no answer, or not the record */
-    double p50_ms, p95_ms, p99_ms; /* NaN: not known */
 };
 
 struct follow_partition {
@@ -128,7 +122,7 @@ struct follow_report {
     uint64_t open_suspects; /* looked at again now */
     uint64_t waited_ms;     /* for servers that did not answer */
     struct follow_full_pass full_pass;
-    struct follow_latency old_reads, new_reads;
+    const struct verify_reads *reads; /* of both stores, compared; NULL: they were not */
     struct write_latency writes;
 
     const struct follow_minute *minutes;
@@ -149,6 +143,8 @@ enum follow_result {
     FOLLOW_MATCH,        /* no discrepancy, and the bound is below the limit */
     FOLLOW_INCONCLUSIVE, /* no discrepancy, but too few were compared to say so */
     FOLLOW_DISCREPANCY,  /* in the total, or in the last full pass */
+    FOLLOW_TOO_SLOW,     /* no discrepancy, but reads were to be within a limit (compare.enforce),
+                            and are not, or at the end nobody can say so */
     FOLLOW_NOTHING,      /* nothing was compared */
 };
 

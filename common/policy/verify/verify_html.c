@@ -151,7 +151,7 @@ void verify_html_append(const struct verify_report *report, struct buf *out)
     verify_html_append_problems(&page);
     verify_html_append_groups(&page);
     verify_html_append_sources(&page);
-    verify_html_append_reads(&page);
+    verify_html_append_reads(report->reads, out);
     verify_html_append_scope(&page);
     verify_html_append_flow(&page);
     append_run(&page);

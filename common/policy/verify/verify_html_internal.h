@@ -36,8 +36,8 @@ void verify_html_append_groups(const struct verify_html *page);
 void verify_html_append_sources(const struct verify_html *page);
 /* verify_html_flow.c: throughput and lag, as the receipts tell. */
 void verify_html_append_flow(const struct verify_html *page);
-/* verify_html_reads.c: what reads of both stores took; nothing when they were not compared. */
-void verify_html_append_reads(const struct verify_html *page);
+/* verify_html_reads.c: what reads of both stores took; NULL: nothing, they were not compared. */
+void verify_html_append_reads(const struct verify_reads *reads, struct buf *out);
 /* verify_html_scope.c: what was not compared. */
 void verify_html_append_scope(const struct verify_html *page);
 /* A row of its table: `what` was not compared, and why; nothing when there was none. */

@@ -51,10 +51,9 @@ static void append_errors(const struct verify_reads *reads, struct buf *out)
     }
 }
 
-void verify_html_append_reads(const struct verify_html *page)
+void verify_html_append_reads(const struct verify_reads *reads, struct buf *out)
 {
-    struct buf words, *out = page->out;
-    const struct verify_reads *reads = page->report->reads;
+    struct buf words;
     if (!reads)
         return;
     buf_init(&words, 1024);
@@ -70,9 +69,13 @@ void verify_html_append_reads(const struct verify_html *page)
         append_store(reads, i, out);
     buf_append_text(out, "</table>\n");
     append_errors(reads, out);
-    buf_append_text(out, "<p>A sample of ");
+    buf_append_text(out, "<p>");
     html_append_count(out, reads->keys);
-    buf_append_text(out, " keys that are right in the store was read, ");
+    buf_append_text(out, reads->for_ms
+                             ? " keys, a sample of those that are right in the store, were "
+                               "read, "
+                             : " keys, the latest that were found right in the store, are "
+                               "read, ");
     html_append_count(out, reads->per_second);
     buf_append_text(out, " a second from each store over ");
     html_append_count(out, reads->connections);

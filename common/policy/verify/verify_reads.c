@@ -18,11 +18,19 @@ double verify_reads_ratio(const struct verify_reads *reads, size_t store,
     return old_ns ? (double)new_ns / (double)old_ns : 0;
 }
 
-static bool tells(const struct verify_reads_store *store)
+static bool is_endless(const struct verify_reads *reads)
 {
-    uint64_t without = store->not_found + store->refused + store->errors + store->late;
+    return reads->for_ms == 0;
+}
+
+static bool tells(const struct verify_reads *reads, const struct verify_reads_store *store)
+{
+    uint64_t gone_max = is_endless(reads) ? VERIFY_READS_GONE_MAX : VERIFY_READS_UNANSWERED_MAX;
+    uint64_t without = store->refused + store->errors + store->late;
     uint64_t all = store->reads + store->not_found + store->refused + store->errors;
-    return store->reads >= VERIFY_READS_MIN && without * VERIFY_READS_UNANSWERED_MAX <= all;
+    without += is_endless(reads) ? 0 : store->not_found;
+    return store->reads >= VERIFY_READS_MIN && without * VERIFY_READS_UNANSWERED_MAX <= all &&
+           store->not_found * gone_max <= all;
 }
 
 static bool is_slower(const struct verify_reads *reads, size_t store)
@@ -37,7 +45,7 @@ enum verify_reads_verdict verify_reads_verdict(const struct verify_reads *reads)
 {
     bool slower = false, known = reads->count > 1;
     for (size_t i = 0; i < reads->count; i++) {
-        known = known && tells(&reads->stores[i]);
+        known = known && tells(reads, &reads->stores[i]);
         slower = slower || (i > 0 && is_slower(reads, i));
     }
     return !known ? READS_UNKNOWN : slower ? READS_SLOWER : READS_HOLD;
@@ -89,10 +97,29 @@ void verify_reads_append_verdict(const struct verify_reads *reads, struct buf *o
     case READS_UNKNOWN:
         buf_append_format(out,
                           "whether they are within %g times the old is not known: each store has "
-                          "to answer %d reads, and 99 of 100 in time",
-                          reads->limit, VERIFY_READS_MIN);
+                          "to answer %d reads, and 99 of 100 in time%s",
+                          reads->limit, VERIFY_READS_MIN,
+                          is_endless(reads) ? ", and to find 9 of 10 records" : "");
         break;
     }
+}
+
+void verify_reads_append_line(const struct verify_reads *reads, struct buf *out)
+{
+    static const char *const WORDS[] = {
+        [READS_HOLD] = "within", [READS_SLOWER] = "slower than", [READS_UNKNOWN] = ""};
+    enum verify_reads_verdict verdict = verify_reads_verdict(reads);
+    const char *between = "reads p99: ";
+    for (size_t i = 0; i < reads->count; i++) {
+        const struct verify_reads_store *store = &reads->stores[i];
+        if (!store->reads)
+            continue;
+        buf_append_format(out, "%s%s ", between, store->name);
+        verify_reads_append_time(store->ns[READS_P99], out);
+        between = ", ";
+    }
+    if (verdict != READS_UNKNOWN)
+        buf_append_format(out, " (%s %g times)", WORDS[verdict], reads->limit);
 }
 
 /* Right-aligned in a column behind two spaces. */
@@ -262,7 +289,10 @@ void verify_reads_append_json(const struct verify_reads *reads, struct json_out 
     json_out_real(out, "limit", reads->limit, 3);
     json_out_bool(out, "enforced", reads->enforced);
     json_out_count(out, "reads_per_second", reads->per_second);
-    json_out_seconds(out, "for_seconds", reads->for_ms);
+    if (is_endless(reads))
+        json_out_null(out, "for_seconds");
+    else
+        json_out_seconds(out, "for_seconds", reads->for_ms);
     json_out_count(out, "connections", reads->connections);
     json_out_count(out, "keys", reads->keys);
     json_out_list(out, "stores");

@@ -17,7 +17,10 @@
 
 #define VERIFY_READS_STORES_MAX 3 /* the old one, rows, keys of Redis */
 #define VERIFY_READS_UNANSWERED_MAX                                                                \
-    100                      /* one of so many; more, and nothing is said of the limit             \
+    100 /* one of so many; more, and nothing is said of the limit                                  \
+         */
+#define VERIFY_READS_GONE_MAX                                                                      \
+    10                       /* without an end: records are deleted meanwhile, one of so many      \
                               */
 #define VERIFY_READS_MIN 100 /* reads of each store, so that there is a p99 */
 
@@ -66,6 +69,9 @@ double verify_reads_ratio(const struct verify_reads *reads, size_t store,
 enum verify_reads_verdict verify_reads_verdict(const struct verify_reads *reads);
 /* One line in words, without its end. */
 void verify_reads_append_verdict(const struct verify_reads *reads, struct buf *out);
+/* A part of a line: "reads p99: file 1.02 ms, PostgreSQL 0.66 ms (within 1.1 times)"; nothing
+ * while there is nothing. */
+void verify_reads_append_line(const struct verify_reads *reads, struct buf *out);
 /* "0.81 ms" */
 void verify_reads_append_time(uint64_t ns, struct buf *out);
 
