@@ -61,13 +61,14 @@ void verify_html_append_reads(const struct verify_reads *reads, struct buf *out)
     buf_append_text(out, "<section id=\"reads\">\n<h2>Reads of the old store and the new one</h2>\n"
                          "<p>");
     html_append_words(out, buf_view(&words));
-    buf_append_text(out, ".</p>\n<table>\n<tr><th>store</th><th class=\"n\">reads</th>"
-                         "<th class=\"n\">p50</th><th class=\"n\">p95</th><th class=\"n\">p99</th>"
-                         "<th class=\"n\">not found</th><th class=\"n\">errors</th>"
-                         "<th class=\"n\">late</th></tr>\n");
+    buf_append_text(
+        out, ".</p>\n<div class=\"wide\">\n<table>\n<tr><th>store</th><th class=\"n\">reads</th>"
+             "<th class=\"n\">p50</th><th class=\"n\">p95</th><th class=\"n\">p99</th>"
+             "<th class=\"n\">not found</th><th class=\"n\">errors</th>"
+             "<th class=\"n\">late</th></tr>\n");
     for (size_t i = 0; i < reads->count; i++)
         append_store(reads, i, out);
-    buf_append_text(out, "</table>\n");
+    buf_append_text(out, "</table>\n</div>\n");
     append_errors(reads, out);
     buf_append_text(out, "<p>");
     html_append_count(out, reads->keys);

@@ -98,7 +98,8 @@ static void append_notes(const struct write_latency *latency, struct buf *out)
     if (latency->follows_redis)
         buf_append_text(out, "; until the first snapshot of this verifier that says that Redis has "
                              "followed, which is some time after it had");
-    buf_append_text(out, "; until it was found right here. Since this process began.</p>\n");
+    buf_append_text(out, "; until it was found right here. All is since this process "
+                         "began.</p>\n");
     if (!latency->ahead)
         return;
     buf_append_text(out, "<p class=\"note\">");
