@@ -100,7 +100,7 @@ terminal resize-window -x 100 -y 24
 terminal send-keys C-c
 wait_until 60 shows '^exit 5$'
 shows "^NOT EQUAL: $wrong different in $total comparisons; with 95 % confidence the rate is at most " || fail "it ends without its verdict"
-shows "^Report: .*/report.html" || fail "it does not say where the report is"
+shows "^Report: /.*/report/" || fail "it does not say where the report is"
 shows '^Next:  drover verify --show-values$' || fail "it does not say what is next"
 terminal kill-server
 say done

@@ -20,6 +20,7 @@ enum {
 /* What stays longest where the terminal is low. */
 enum weight {
     WEIGHT_SCOPE = 1,
+    WEIGHT_READS,
     WEIGHT_WRITES,
     WEIGHT_BESIDE,
     WEIGHT_FIVE_MINUTES,
@@ -214,13 +215,18 @@ static void append_full_pass(struct view_lines *lines, const struct follow_scree
         buf_append_text(out, "none");
 }
 
-static void append_writes(struct view_lines *lines, const struct write_latency *writes)
+static void append_latencies(struct view_lines *lines, const struct follow_numbers *numbers)
 {
     struct buf part;
     buf_init(&part, 512);
-    write_latency_append_line(writes, &part);
+    write_latency_append_line(&numbers->writes, &part);
     if (part.size)
         buf_append_bytes(begin_line(lines, WEIGHT_WRITES, "writes"), buf_view(&part));
+    buf_reset(&part);
+    if (numbers->reads)
+        verify_reads_append_line(numbers->reads, &part);
+    if (part.size)
+        buf_append_bytes(begin_line(lines, WEIGHT_READS, ""), buf_view(&part));
     buf_free(&part);
 }
 
@@ -248,7 +254,7 @@ void follow_screen_append(struct buf *out, const struct follow_screen *screen, i
     append_behind(&lines, numbers);
     append_beside(&lines, numbers->rolling->total);
     append_full_pass(&lines, screen);
-    append_writes(&lines, &numbers->writes);
+    append_latencies(&lines, numbers);
     view_lines_add_outages(&lines, WEIGHT_AWAY, numbers->outages, screen->now_ms, "  ");
     append_scope(&lines, screen);
     view_lines_end(&lines, height, out);
