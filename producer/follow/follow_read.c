@@ -479,11 +479,16 @@ static bool rests_unproven(struct follow_reader *reader, const struct follow_kno
 /* Another file has the name now, and where the one before went is not listed yet: what is known of
  * it goes there first (follow_moves.h). Whoever is seen under a name came after the one before had
  * left it, so that was noticed by now, where the system tells. */
-static bool must_be_listed(struct follow_reader *reader, const struct follow_known *known,
-                           const struct scan_identity *identity)
+static bool waits_for_listing(struct follow_reader *reader, struct followed *file,
+                              const struct follow_known *known,
+                              const struct scan_identity *identity)
 {
-    return known->id && !follow_same_place(&known->identity, identity) &&
-           reader->names_came(reader->owner);
+    if (!known->id || follow_same_place(&known->identity, identity) ||
+        !reader->names_came(reader->owner))
+        return false;
+    set_unread(reader, file, true);
+    file->identified = false;
+    return true;
 }
 
 void follow_read_file(struct follow_reader *reader, struct followed *file,
@@ -515,11 +520,8 @@ void follow_read_file(struct follow_reader *reader, struct followed *file,
         finish_scan(reader, OUT_FATAL, &err);
         return;
     }
-    if (must_be_listed(reader, &known, &identity)) {
-        set_unread(reader, file, true);
-        file->identified = false;
+    if (waits_for_listing(reader, file, &known, &identity))
         return;
-    }
     /* it is there: whatever kept it from being followed at the start */
     if (known.id && !again && follow_state_follow(reader->state, known.id, &err) != OUT_OK) {
         finish_scan(reader, OUT_FATAL, &err);
