@@ -101,6 +101,46 @@ START_TEST(a_calm_moment)
 }
 END_TEST
 
+/* What is not known yet of a limit that is enforced is no verdict before the end. */
+START_TEST(how_long_writes_and_reads_take)
+{
+    begin();
+    count(VERDICT_MATCH, 12000);
+    struct verify_reads reads = {
+        .limit = 1.1,
+        .enforced = true,
+        .count = 2,
+        .stores = {{.name = "file", .reads = 500, .ns = {1000000, 2000000, 4000000}},
+                   {.name = "PostgreSQL", .reads = 50, .ns = {1000000, 2000000, 9000000}}}};
+    struct follow_numbers numbers = {
+        .share = 1,
+        .partitions = 6,
+        .reads = &reads,
+        .writes = {.recent[WRITE_COMMITTED] = {7, 31, 40, 50, 60},
+                   .recent[WRITE_VERIFIED] = {7, 310, 400, 1500, 1600}}};
+    struct follow_screen screen = screen_of(&numbers);
+    shows(&screen, 80, 3,
+          "  verify    MATCH: no discrepancy in 12 000 comparisons\n"
+          "  total             12 000         0         0 %     0.025 %\n");
+    reads.stores[1].reads = 500;
+    shows(
+        &screen, 130, 24,
+        "  verify    TOO SLOW: no discrepancy in 12 000 comparisons; reads: slower than 1.1 times "
+        "the old: PostgreSQL at p99 (2.25)\n"
+        "                  compared     wrong        rate  95 % bound\n"
+        "  1 min             12 000         0         0 %     0.025 %\n"
+        "  5 min             12 000         0         0 %     0.025 %\n"
+        "  1 h               12 000         0         0 %     0.025 %\n"
+        "  24 h              12 000         0         0 %     0.025 %\n"
+        "  total             12 000         0         0 %     0.025 %\n"
+        "  lag       none\n"
+        "  full pass none\n"
+        "  writes    p99 of 5 min: committed 50 ms, verified 1.5 s\n"
+        "            reads p99: file 4.00 ms, PostgreSQL 9.00 ms (slower than 1.1 times)\n"
+        "            up 0:00 · 6 partitions · Ctrl-C stops\n");
+}
+END_TEST
+
 START_TEST(what_is_wrong_comes_first_and_stays_longest)
 {
     begin();
@@ -148,6 +188,7 @@ static Suite *screen_suite(void)
     TCase *tcase = tcase_create("screen");
     tcase_add_loop_test(tcase, always_fits, 0, 200);
     tcase_add_test(tcase, a_calm_moment);
+    tcase_add_test(tcase, how_long_writes_and_reads_take);
     tcase_add_test(tcase, what_is_wrong_comes_first_and_stays_longest);
     suite_add_tcase(suite, tcase);
     return suite;

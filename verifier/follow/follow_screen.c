@@ -143,8 +143,10 @@ static void append_verdict(struct buf *out, const struct follow_numbers *numbers
 {
     struct follow_report report = {0};
     follow_numbers_report(numbers, &report);
-    if (!with_bound)
+    if (!with_bound) {
+        report.facts.ended_ms = -1;               /* it goes on */
         report.windows[FOLLOW_TOTAL].upper = NAN; /* stands below */
+    }
     buf_append_format(out, "%s: ", follow_report_verdict(&report));
     follow_report_append_reason(&report, out);
 }

@@ -24,10 +24,11 @@ enum follow_result follow_report_result(const struct follow_report *report)
         return FOLLOW_DISCREPANCY;
     if (!follow_report_compared(total->counts))
         return FOLLOW_NOTHING;
+    if (report->full_pass.not_whole.size)
+        return FOLLOW_INCONCLUSIVE;
     if (is_slow(report))
         return FOLLOW_TOO_SLOW;
-    if (report->full_pass.not_whole.size ||
-        (report->rate_max > 0 && !(total->upper < report->rate_max)))
+    if (report->rate_max > 0 && !(total->upper < report->rate_max))
         return FOLLOW_INCONCLUSIVE;
     return FOLLOW_MATCH;
 }
@@ -112,7 +113,7 @@ void follow_report_append_reason(const struct follow_report *report, struct buf 
                                  : "no discrepancy, but too few comparisons to say so: ");
         append_compared(report, out);
         append_bound(report, out);
-        return;
+        break;
     case FOLLOW_MATCH:
     case FOLLOW_TOO_SLOW:
         buf_append_text(out, "no discrepancy in ");
