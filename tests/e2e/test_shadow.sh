@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # The long test of shadow replication: the example's application is changed 500 times a second, with deletes and bad records, while every
-# part of drover shadow is killed, PostgreSQL is restarted, Redis is emptied and killed. Then the rows are those of the files, and neither
+# part of drover shadow is killed, PostgreSQL and Kafka are restarted, Redis is emptied and killed. Then the rows are those of the files, and neither
 # the verifier that followed nor a full pass found anything. Then rows and Redis keys are damaged in each way there is, and the pass names
 # every one, and nothing else; and a row that is written wrong is found by the verifier that follows.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/shadow_lib.sh"
 
 LOAD_S=${SHADOW_LOAD_S:-25} RATE=500 EACH=2
-[ -z "${DROVER_TEST_FULL:-}" ] || LOAD_S=6600 EACH=5
+[ -z "${DROVER_TEST_FULL:-}" ] || LOAD_S=7200 EACH=13
 SEED=${SHADOW_SEED:-$RANDOM}
 RANDOM=$SEED
 say "seed $SEED"
@@ -25,10 +25,19 @@ told() { grep '^shadow ' "$WORK/shadow.log" | tail -n 1 | sed -n "s/.* $1=\([0-9
 has_told() { [ "$(told "$1")" "$2" "$3" ] 2> /dev/null; }
 full_pass() { drover verify --json --show-values --samples 100000 > "$WORK/report.json" 2> "$WORK/verify.log"; }
 
+# every 10 s a line for each part: when, what, which process, KiB
+watch_memory() {
+  while read -rt 10 <> <(:) || true; do
+    for pid in $(pgrep -f "^[^ ]*drover (produce|work|verify) .*$WORK/drover.yaml"); do
+      echo "$SECONDS $(tr '\0' ' ' < "/proc/$pid/cmdline" | cut -d ' ' -f 2) $pid $(sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$pid/status")"
+    done 2> /dev/null | grep -E ' [0-9]+$' >> "$WORK/memory" || true
+  done
+}
+
 # Each of them is followed by work that gets on.
-EVENTS=(follower worker verifier shadow postgres redis_emptied redis_killed)
+EVENTS=(follower worker verifier shadow postgres kafka redis_emptied redis_killed)
 happen() {
-  say "$1"
+  say "$1, after $SECONDS s"
   case $1 in
     follower) kill -KILL "$(child produce)" ;;
     worker) kill -KILL "$(child work)" ;;
@@ -40,7 +49,7 @@ happen() {
       wait "$SHADOW" 2> /dev/null || true
       wait_until 60 have_ended
       start_shadow ;;
-    postgres) ./dev stack restart postgres >> "$WORK/restart.log" 2>&1 ;;
+    postgres|kafka) ./dev stack restart "$1" >> "$WORK/restart.log" 2>&1 ;;
     redis_emptied) redis FLUSHALL > "$WORK/flush.log" ;;
     redis_killed) kill_redis; start_redis ;;
   esac
@@ -57,6 +66,11 @@ wait_until 90 is_same
 load --rate "$RATE" --for "$LOAD_S" --seed "$SEED" > "$WORK/load.out" &
 LOAD=$!
 PIDS+=("$LOAD")
+node tests/shadow/latency.mjs --app "$APP" --data "$APP/data" --every 500 > "$WORK/latency.out" &
+PROBE=$!
+PIDS+=("$PROBE")
+watch_memory &
+PIDS+=("$!")
 until_end=$(( SECONDS + LOAD_S ))
 for event in $(shuf -e "${EVENTS[@]}" --random-source=<(yes "$SEED")); do happen "$event"; done
 while [ "$SECONDS" -lt $(( until_end - 60 )) ]; do
@@ -65,6 +79,9 @@ while [ "$SECONDS" -lt $(( until_end - 60 )) ]; do
 done
 wait "$LOAD" || fail "the load ended with $?"
 ended=$SECONDS
+kill -TERM "$PROBE"
+wait "$PROBE" || fail "the probe ended with $?"
+say "from a file to its row, ms, events and all: $(cat "$WORK/latency.out")"
 say "the load: $(cat "$WORK/load.out")"
 wait_until 240 is_same
 say "the tables are level $(( SECONDS - ended )) s after the load: $(cat "$WORK/same.out")"
@@ -94,6 +111,8 @@ CREATE TRIGGER spoil BEFORE INSERT OR UPDATE ON app_user FOR EACH ROW WHEN (NEW.
 END
 node --input-type=module -e "import { Store } from '$APP/app.mjs'; new Store('$APP/data').put('tenant-01', 'users', 'watched', { id: 'watched', name: 'Ada', plan: 'free' });"
 wait_until 60 has_told discrepancies -eq 1
+say "memory"
+python3 tests/shadow/memory.py "$WORK/memory"
 kill -TERM "$SHADOW"
 expect_exit 5 wait "$SHADOW"
 say done
