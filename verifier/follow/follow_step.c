@@ -20,7 +20,7 @@ void follow_step_init(struct follow_step *step)
     step->spans = mem_zeroed(count, sizeof *step->spans);
     step->reached = mem_zeroed(count, sizeof *step->reached);
     step->clocks = mem_zeroed(count, sizeof *step->clocks);
-    step->settled = mem_zeroed(INTAKE_SETTLED_MAX, sizeof *step->settled);
+    settled_list_init(&step->known);
     step->samples = mem_zeroed(SAMPLES_A_STEP, sizeof *step->samples);
     step->added = mem_zeroed(LOOKUP_ITEMS_MAX, sizeof *step->added);
     step->removed = mem_zeroed(SUSPECTS_MAX, sizeof *step->removed);
@@ -33,7 +33,7 @@ static void reset(struct follow_step *step)
         free(step->gone[i]);
     tally_reset(&step->tally);
     arena_reset(&step->arena);
-    step->sample_count = step->added_count = step->removed_count = step->settled_count = 0;
+    step->sample_count = step->added_count = step->removed_count = 0;
 }
 
 void follow_step_free(struct follow_step *step)
@@ -44,7 +44,7 @@ void follow_step_free(struct follow_step *step)
     free(step->spans);
     free(step->reached);
     free(step->clocks);
-    free(step->settled);
+    settled_list_free(&step->known);
     free(step->samples);
     free(step->added);
     free(step->removed);
@@ -53,7 +53,7 @@ void follow_step_free(struct follow_step *step)
 
 bool follow_step_is_due(const struct follow_step *step, uint64_t now_ms)
 {
-    return receipt_intake_backlog(step->intake) > 0 || step->intake->settled_count > 0 ||
+    return receipt_intake_backlog(step->intake) > 0 || step->intake->settled.count > 0 ||
            suspects_next_ms(step->suspects) <= now_ms;
 }
 
@@ -179,50 +179,56 @@ static enum outcome read_new(struct follow_step *step, struct error *err)
 
 /* ---- those that waited ------------------------------------------------------------------- */
 
-static int compare_settled(const void *left, const void *right)
-{
-    const struct settled_item *a = left, *b = right;
-    return verify_run_compare_places(a->partition, a->offset, b->partition, b->offset);
-}
-
 static void take_settled(struct follow_step *step, const struct bus_message *message)
 {
-    const struct settled_item place = {message->partition, message->offset, CLASS_APPLIED};
-    const struct settled_item *found =
-        bsearch(&place, step->settled, step->settled_count, sizeof place, compare_settled);
+    struct settled_entry *found =
+        settled_list_find(&step->intake->settled, message->partition, message->offset);
     if (!found)
         return;
+    found->is_done = true;
     /* the partition's clock has gone on since */
     struct version_clock *clock = &step->lookup->run.clocks[message->partition], now = *clock;
     *clock = (struct version_clock){0};
-    if (found->the_class == CLASS_DEAD)
+    if (found->item.the_class == CLASS_DEAD)
         count_message(step, message, VERDICT_DEAD);
     else
         row_lookup_add(step->lookup, message);
     *clock = now;
 }
 
-/* As many as fit one span a partition; they are all looked at, or none. */
+/* The spans of the partitions in which those picked lie. */
+static enum outcome read_picked(struct follow_step *step, const struct settled_list *list,
+                                take_each *take, bool *ended, struct error *err)
+{
+    struct bus_range *ranges = mem_zeroed(step->intake->count, sizeof *ranges);
+    for (size_t i = 0; i < step->intake->count; i++)
+        ranges[i].partition = (int32_t)i;
+    for (size_t i = 0; i < list->picked; i++) {
+        const struct settled_item *item = &list->entries[i].item;
+        struct bus_range *range = &ranges[item->partition];
+        if (range->to == 0)
+            range->from = item->offset;
+        range->to = item->offset + 1;
+    }
+    enum outcome outcome = read_ranges(step, ranges, take, ended, err);
+    free(ranges);
+    return outcome;
+}
+
+/* As many as there is room for; the others are the next step's. */
 static enum outcome read_settled(struct follow_step *step, struct error *err)
 {
-    struct receipt_intake *intake = step->intake;
-    bool ended;
-    if (intake->settled_count == 0 || row_lookup_is_full(step->lookup))
+    struct settled_list *list = &step->intake->settled;
+    size_t new_count = step->lookup->new_count;
+    size_t room = new_count < LOOKUP_MESSAGES_MAX ? LOOKUP_MESSAGES_MAX - new_count : 0;
+    bool ended = false;
+    if (row_lookup_is_full(step->lookup))
+        room = 0;
+    if (settled_list_pick(list, room) == 0)
         return OUT_OK;
-    step->settled_count = intake->settled_count;
-    memcpy(step->settled, intake->settled, intake->settled_count * sizeof *step->settled);
-    qsort(step->settled, step->settled_count, sizeof *step->settled, compare_settled);
-    struct bus_range *ranges = mem_zeroed(intake->count, sizeof *ranges);
-    for (size_t i = 0; i < intake->count; i++)
-        ranges[i].partition = (int32_t)i;
-    for (size_t i = 0; i < step->settled_count; i++) {
-        struct bus_range *range = &ranges[step->settled[i].partition];
-        if (range->to == 0)
-            range->from = step->settled[i].offset;
-        range->to = step->settled[i].offset + 1;
-    }
-    enum outcome outcome = read_ranges(step, ranges, take_settled, &ended, err);
-    free(ranges);
+    enum outcome outcome = read_picked(step, list, take_settled, &ended, err);
+    if (outcome == OUT_OK && ended)
+        settled_list_done_all(list); /* what was not met is gone from the topic */
     return outcome;
 }
 
@@ -537,7 +543,8 @@ static enum outcome write_page(struct follow_step *step, struct error *err)
         due_done(due, step->reached[i]);
         uint64_t done = (uint64_t)(due->position - before);
         step->left -= done < step->left ? done : step->left;
-        positions[count++] = (struct book_position){(int32_t)i, due->results, due->position};
+        positions[count++] = (struct book_position){
+            (int32_t)i, receipt_intake_position(step->intake, (int32_t)i), due->position};
     }
     struct book_page page = {.positions = positions,
                              .position_count = count,
@@ -564,7 +571,6 @@ enum outcome follow_step_do(struct follow_step *step, uint64_t now_ms, struct er
 {
     struct receipt_intake *intake = step->intake;
     struct version_clock *clocks = step->lookup->run.clocks;
-    size_t settled = intake->settled_count;
     reset(step);
     memcpy(step->clocks, clocks, intake->count * sizeof *clocks);
     enum outcome outcome = lookup_now(step, now_ms, err);
@@ -579,20 +585,19 @@ enum outcome follow_step_do(struct follow_step *step, uint64_t now_ms, struct er
     for (size_t i = 0; i < step->lookup->count; i++)
         if (!step->lookup->items[i].is_suspect)
             settle_new(step, &step->lookup->items[i], now_ms);
-    if (step->settled_count == settled)
-        intake->settled_count = 0;
     outcome = write_page(step, err);
-    if (outcome == OUT_OK)
-        receipt_intake_done(intake);
-    return outcome;
+    if (outcome != OUT_OK)
+        return outcome;
+    settled_list_drop_done(&intake->settled);
+    receipt_intake_done(intake);
+    return OUT_OK;
 }
 
 /* ---- from the book ----------------------------------------------------------------------- */
 
 static void take_known(struct follow_step *step, const struct bus_message *message)
 {
-    const struct settled_item place = {message->partition, message->offset, CLASS_APPLIED};
-    if (!bsearch(&place, step->settled, step->settled_count, sizeof place, compare_settled))
+    if (!settled_list_find(&step->known, message->partition, message->offset))
         return;
     struct version_clock clock = {0};
     struct suspect suspect = {.kept = kept_message_make(message),
@@ -609,18 +614,15 @@ static enum outcome read_known(struct follow_step *step, int32_t partition,
                                const struct book_suspect *known, size_t count, struct error *err)
 {
     bool ended;
-    struct bus_range *ranges = mem_zeroed(step->intake->count, sizeof *ranges);
-    for (size_t i = 0; i < step->intake->count; i++)
-        ranges[i].partition = (int32_t)i;
-    ranges[partition].from = known[0].offset;
-    ranges[partition].to = known[count - 1].offset + 1;
-    step->settled_count = 0;
-    for (size_t i = 0; i < count && i < INTAKE_SETTLED_MAX; i++)
-        step->settled[step->settled_count++] =
-            (struct settled_item){partition, known[i].offset, CLASS_APPLIED};
-    enum outcome outcome = read_ranges(step, ranges, take_known, &ended, err);
-    free(ranges);
-    return outcome;
+    struct settled_item *items = mem_zeroed(count, sizeof *items);
+    for (size_t i = 0; i < count; i++)
+        items[i] = (struct settled_item){partition, known[i].offset, CLASS_APPLIED};
+    const struct settled_receipt receipt = {.items = items, .count = count};
+    settled_list_reset(&step->known);
+    settled_list_add(&step->known, &receipt, step->intake->count, 0, 0);
+    settled_list_pick(&step->known, count);
+    free(items);
+    return read_picked(step, &step->known, take_known, &ended, err);
 }
 
 enum outcome follow_step_restore(struct follow_step *step, struct error *err)
@@ -646,10 +648,15 @@ enum outcome follow_step_skip_gone(struct follow_step *step, const struct bus_ra
 {
     static const struct record NOBODY = {.tenant = BYTES_LITERAL("(gone from the topic)"),
                                          .entity = BYTES_LITERAL("(gone from the topic)")};
+    struct settled_list *settled = &step->intake->settled;
     reset(step);
+    settled_list_pick(settled, 0); /* what the step that failed met was not counted */
     for (size_t i = 0; i < step->intake->count; i++)
         step->reached[i] = -1;
     for (size_t i = 0; i < count && i < step->intake->count; i++) {
+        size_t waited = settled_list_done_below(settled, (int32_t)i, ranges[i].from);
+        if (waited)
+            tally_add(&step->tally, &NOBODY, ROLLING_NOT_COMPARED, waited);
         if (!is_ours(step, (int32_t)i))
             continue;
         int64_t position = due_of(step, (int32_t)i)->position;
@@ -659,5 +666,8 @@ enum outcome follow_step_skip_gone(struct follow_step *step, const struct bus_ra
                   (uint64_t)(ranges[i].from - position));
         step->reached[i] = ranges[i].from;
     }
-    return write_page(step, err);
+    enum outcome outcome = write_page(step, err);
+    if (outcome == OUT_OK)
+        settled_list_drop_done(settled);
+    return outcome;
 }

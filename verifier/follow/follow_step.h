@@ -38,10 +38,9 @@ struct follow_step {
     struct bus_range *spans; /* by partition */
     int64_t *reached;        /* by partition: offsets below were read */
     struct version_clock *clocks;
-    struct settled_item *settled; /* those that are looked at now, sorted */
-    size_t settled_count;
-    int64_t judged_ms;  /* Unix time */
-    struct arena arena; /* of the page */
+    struct settled_list known; /* suspects of the book, at the start */
+    int64_t judged_ms;         /* Unix time */
+    struct arena arena;        /* of the page */
     struct follow_sample *samples;
     size_t sample_count;
     struct book_suspect *added, *removed;

@@ -12,23 +12,14 @@
 
 /* ---- messages ---------------------------------------------------------------------------- */
 
-/* Sent again, it has the round of the first. */
-static void take_settled(struct receipt_intake *intake, struct bytes json)
+static void take_settled(struct receipt_intake *intake, const struct receipt_intake_partition *at,
+                         struct bytes json, int64_t results)
 {
     struct settled_receipt receipt;
     if (receipt_parse_settled(json, &receipt, NULL) != OUT_OK)
         return;
-    for (size_t i = 0; i < receipt.count && receipt.round > intake->settled_round; i++) {
-        const struct settled_item *item = &receipt.items[i];
-        if ((size_t)item->partition >= intake->count)
-            continue;
-        if (intake->settled_count == INTAKE_SETTLED_MAX)
-            intake->settled_lost++;
-        else
-            intake->settled[intake->settled_count++] = *item;
-    }
-    if (receipt.round > intake->settled_round)
-        intake->settled_round = receipt.round;
+    settled_list_add(&intake->settled, &receipt, intake->count, (int32_t)(at - intake->partitions),
+                     results - 1);
     receipt_free_settled(&receipt);
 }
 
@@ -70,7 +61,7 @@ static void take_json(struct receipt_intake *intake, struct receipt_intake_parti
         if (is_batch) /* a further part */
             take_told(&at->due, &told);
         if (ours && receipt.is_settled)
-            take_settled(intake, json);
+            take_settled(intake, at, json, results);
         due_pass(&at->due, results);
     }
     free(told.items);
@@ -81,7 +72,7 @@ static bool has_room(const struct receipt_intake *intake)
     for (size_t i = 0; i < intake->count; i++)
         if (intake->partitions[i].is_ours && !due_has_room(&intake->partitions[i].due))
             return false;
-    return intake->settled_count < INTAKE_SETTLED_MAX;
+    return intake->settled.count < INTAKE_SETTLED_MAX;
 }
 
 static void hold(struct receipt_intake *intake)
@@ -130,6 +121,7 @@ static void drop_all(struct receipt_intake *intake)
         intake->partitions[i].is_ours = false;
         due_free(&intake->partitions[i].due);
     }
+    settled_list_reset(&intake->settled);
     intake->assigned_count = 0;
     intake->is_assigned = intake->is_begun = false;
 }
@@ -178,9 +170,8 @@ enum outcome receipt_intake_open(struct receipt_intake *intake, const struct set
     intake->settings = settings;
     intake->bus = bus;
     intake->count = partitions;
-    intake->settled_round = INT64_MIN;
+    settled_list_init(&intake->settled);
     intake->partitions = mem_zeroed(partitions, sizeof *intake->partitions);
-    intake->settled = mem_zeroed(INTAKE_SETTLED_MAX, sizeof *intake->settled);
     enum outcome outcome =
         topic_format(settings->prefix, settings->migration, TOPIC_RESULTS, intake->topic, err);
     int size = snprintf(intake->group, sizeof intake->group, "%s.%s.verify", settings->prefix,
@@ -211,7 +202,7 @@ void receipt_intake_free(struct receipt_intake *intake)
     drop_all(intake);
     free(intake->partitions);
     free(intake->assigned);
-    free(intake->settled);
+    settled_list_free(&intake->settled);
 }
 
 enum outcome receipt_intake_begin(struct receipt_intake *intake, const int64_t *results,
@@ -225,11 +216,18 @@ enum outcome receipt_intake_begin(struct receipt_intake *intake, const int64_t *
     return outcome;
 }
 
+int64_t receipt_intake_position(const struct receipt_intake *intake, int32_t partition)
+{
+    int64_t results = intake->partitions[partition].due.results;
+    int64_t held = settled_list_held(&intake->settled, partition);
+    return held < results ? held : results;
+}
+
 void receipt_intake_done(struct receipt_intake *intake)
 {
     int64_t *offsets = mem_zeroed(intake->assigned_count, sizeof *offsets);
     for (size_t i = 0; i < intake->assigned_count; i++)
-        offsets[i] = intake->partitions[intake->assigned[i]].due.results;
+        offsets[i] = receipt_intake_position(intake, intake->assigned[i]);
     if (intake->is_begun && intake->consumer)
         bus_consumer_commit(intake->consumer, intake->assigned, offsets, intake->assigned_count);
     free(offsets);

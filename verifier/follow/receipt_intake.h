@@ -12,8 +12,9 @@
 #include "common/model/message/topic.h"
 #include "common/port/bus.h"
 #include "verifier/follow/due.h"
+#include "verifier/follow/settled_list.h"
 
-#define INTAKE_SETTLED_MAX 10000
+#define INTAKE_SETTLED_MAX 10000 /* with more of them no receipts are read */
 
 struct receipt_intake_partition {
     bool is_ours; /* and begun: receipt_intake_begin */
@@ -32,12 +33,9 @@ struct receipt_intake {
     int32_t *assigned; /* those to be begun, or that are ours */
     size_t assigned_count;
     bool is_assigned, is_begun, is_held, is_closed;
-    struct settled_item *settled; /* what became of records that waited */
-    size_t settled_count;
-    uint64_t settled_lost; /* beyond INTAKE_SETTLED_MAX */
-    int64_t settled_round;
-    uint64_t committed; /* records that receipts told of; whoever reads it sets it to 0 */
-    bool failed;        /* `failure` is fatal */
+    struct settled_list settled; /* what became of records that waited */
+    uint64_t committed;          /* records that receipts told of; whoever reads it sets it to 0 */
+    bool failed;                 /* `failure` is fatal */
     struct error failure;
     bool is_away; /* `failure` says why */
     void (*on_revoked)(
@@ -59,6 +57,8 @@ MUST_USE enum outcome receipt_intake_begin(struct receipt_intake *intake, const 
                                            struct error *err);
 /* After due_done: goes on reading when there is room, and tells the group. */
 void receipt_intake_done(struct receipt_intake *intake);
+/* Where a partition of the results is gone on with: what is told of before was looked at. */
+int64_t receipt_intake_position(const struct receipt_intake *intake, int32_t partition);
 /* Offsets that wait for a lookup, of all partitions. */
 uint64_t receipt_intake_backlog(const struct receipt_intake *intake);
 /* When the oldest of them was committed, Unix time; -1: there are none. */
