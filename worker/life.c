@@ -26,6 +26,7 @@
 
 #define START_MS 30000  /* longest wait for a dependency at the start */
 #define COMMIT_MS 5000  /* the advisory commit to the group */
+#define FOLLOWED_MS 500 /* how far Redis is where nothing more comes: verifiers wait for it */
 #define FLUSH_MS 1000   /* receipts when stopping */
 #define RELEASE_MS 1000 /* watermarks and releases */
 #define CLOSE_MS 800    /* the stores, */
@@ -394,6 +395,18 @@ static void every_commit(struct worker *worker, uint64_t now_ms)
             receipts_store(&worker->receipts, next);
 }
 
+/* With each batch it is stored anyway. */
+static void every_followed(struct worker *worker, uint64_t now_ms)
+{
+    if (!worker->ports.stage || now_ms - worker->last_followed_ms < FOLLOWED_MS ||
+        !state_is_working(&worker->state))
+        return;
+    worker->last_followed_ms = now_ms;
+    for (struct partition *next = NULL; (next = partitions_next(&worker->partitions, next));)
+        if (next->state == PARTITION_READING && next->redis_next > next->redis_saved)
+            receipts_store(&worker->receipts, next);
+}
+
 /* What was halted is not written, nor are files whose place is bad: the exit code says it. */
 static void end_at_end(struct worker *worker)
 {
@@ -427,6 +440,7 @@ void worker_tick(struct worker *worker)
         halts_tick(&worker->halts, now_ms);
     take_turn(worker, true);
     every_commit(worker, now_ms);
+    every_followed(worker, now_ms);
     if (worker->config.settings->until_end && worker->state.phase == WORKER_RUNNING &&
         worker->partitions.held_count && membership_at_end(&worker->membership) &&
         ending_is_reached(&worker->ending, now_ms))

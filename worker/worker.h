@@ -63,7 +63,7 @@ struct worker {
     struct stalls *stalls; /* from the start on */
     bool checked;          /* the stores, by themselves */
     int open_parts;        /* stores still to close */
-    uint64_t started_ms, leave_by_ms, last_commit_ms;
+    uint64_t started_ms, leave_by_ms, last_commit_ms, last_followed_ms;
 };
 
 /* NULL never. `settings` outlives it. */
