@@ -27,6 +27,14 @@ void producer_breathe(struct producer *producer, int wait_ms)
         producer->on_breath(producer->breath_owner);
 }
 
+void producer_rest(struct producer *producer)
+{
+    uint64_t now_ms = clock_monotonic_ms();
+    struct produce_state state = producer_state(producer);
+    bus_sender_poll(producer->sender, 0);
+    progress_rest(&producer->progress, &producer->counters, &state, now_ms);
+}
+
 bool producer_settle(struct producer *producer)
 {
     while (bus_sender_pending(producer->sender) > 0 && !producer_must_stop(producer)) {

@@ -128,6 +128,8 @@ bool producer_must_stop(const struct producer *producer);
 void producer_fail(struct producer *producer, const struct error *err);
 /* Serves reports for up to wait_ms, shows progress. */
 void producer_breathe(struct producer *producer, int wait_ms);
+/* A follower waits: tells what moved since it was told last. */
+void producer_rest(struct producer *producer);
 void producer_reject_source(struct producer *producer, const char *path, const struct error *err);
 void producer_reject_record(struct producer *producer, const struct source_record *found,
                             const struct error *err);

@@ -33,6 +33,13 @@ static void tell_parent(int fd, struct buf *line)
     (void)written;
 }
 
+/* They only grow: as long as their sum is the same they all are. */
+static uint64_t sum_of(const struct produce_counters *counters)
+{
+    return counters->read + counters->produced + counters->rejected + counters->withheld +
+           counters->failed_sources;
+}
+
 static void say(struct progress *progress, const struct produce_counters *counters,
                 const struct produce_state *state)
 {
@@ -41,6 +48,7 @@ static void say(struct progress *progress, const struct produce_counters *counte
     if (progress->kind == PROGRESS_FD) {
         produce_counters_append_progress(&line, counters, state);
         tell_parent(progress->fd, &line);
+        progress->told = sum_of(counters);
     } else {
         produce_counters_append_line(&line, counters, state);
         buf_append_char(&line, '\n');
@@ -68,6 +76,13 @@ void progress_tick(struct progress *progress, const struct produce_counters *cou
         return;
     progress->next_ms = now_ms + (progress->kind == PROGRESS_LINES ? LINE_EVERY_MS : EVERY_MS);
     say(progress, counters, state);
+}
+
+void progress_rest(struct progress *progress, const struct produce_counters *counters,
+                   const struct produce_state *state, uint64_t now_ms)
+{
+    if (progress->kind == PROGRESS_FD && progress->told != sum_of(counters))
+        progress_tick(progress, counters, state, now_ms);
 }
 
 void progress_clear(struct progress *progress)

@@ -592,7 +592,7 @@ static void run(struct follow *follow)
     while (!producer_must_stop(producer)) {
         bool is_busy = tell_rejected(follow, false) || follow->unlisted;
         enum watch_wake wake = watch_wait(follow->watch, is_busy ? LIST_WAIT_MS : WAIT_MS);
-        bus_sender_poll(producer->sender, 0); /* no progress is shown while nothing moves */
+        producer_rest(producer);
         if (wake == WATCH_CHANGED && !follow->changed_ms)
             follow->changed_ms = clock_monotonic_ms();
         take_notices(follow);

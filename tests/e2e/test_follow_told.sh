@@ -69,4 +69,16 @@ wait_until 60 grep -q follow.not_told "$WORK/follow.log"
 has "$WORK/follow.log" 'drover topics apply'
 wait_until 60 grep -q 'follow.produced.*four' "$WORK/follow.log"
 equal "status works" "$(drover status --json | jq -c .followers)" '[]'
+say "its parent knows what its scan did, though nothing moves any more"
+mkdir "$WORK/parent"
+{ event p 1; event q 1; printf '{"id": "r", "tenant": "north", "rev": 1, "kind": "half \\ud83d"}\n'; } > "$WORK/parent/in.ndjson"
+DROVER_PROGRESS_FD=7 "$DROVER" produce --follow "$WORK/parent" --entity event --config "$WORK/drover.yaml" --state-dir "$WORK/parent_state" \
+  7> "$WORK/parent.out" > "$WORK/parent.log" 2>&1 &
+PARENTED=$!
+PIDS+=("$PARENTED")
+parent_knows() { [ "$(tail -n 1 "$WORK/parent.out" | jq -c '[.produced, .rejected]')" = "$1" ]; }
+wait_until 60 parent_knows '[2,1]'
+kill -9 "$PARENTED"
+wait "$PARENTED" 2> /dev/null || true
+
 say done
