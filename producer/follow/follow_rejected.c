@@ -39,7 +39,7 @@ static const char SQL_CLOSE_OTHERS[] =
     "source = ?3) AND (open OR broken)";
 static const char SQL_CLOSE[] = "UPDATE rejection SET open = 0, broken = 0, stage = 0 WHERE path = "
                                 "?1 AND (open OR broken)";
-static const char SQL_RESTORE[] =
+static const char SQL_WHOLE[] =
     "UPDATE rejection SET broken = 0, stage = 0 WHERE path = ?1 AND broken";
 /* The topic forgets what it was told long ago. */
 static const char SQL_AGAIN[] = "UPDATE rejection SET stage = 0 WHERE stage = 1 AND told <= ?1";
@@ -209,7 +209,7 @@ enum outcome follow_rejected_tidy(struct follow_rejected *rejected, rejected_fat
     for (size_t i = 0; i < count; i++) {
         enum rejected_fate fate = fate_of(owner, paths[i]);
         if (outcome == OUT_OK && fate != REJECTED_STAYS)
-            outcome = sqlite_run(db, fate == REJECTED_GONE ? SQL_CLOSE : SQL_RESTORE,
+            outcome = sqlite_run(db, fate == REJECTED_GONE ? SQL_CLOSE : SQL_WHOLE,
                                  VALUES(BLOB(bytes_text(paths[i]))), err);
         free(paths[i]);
     }

@@ -37,7 +37,7 @@ kill_follower() {
 edits() { python3 tests/e2e/follow_rejected.py "$@"; }
 is_true() {
   kill -0 "$FOLLOWER" || fail "the follower has ended"
-  drover verify --json > "$WORK/verify.json" 2> "$WORK/verify.log" || true
+  drover verify --json --show-values --samples 1000 > "$WORK/verify.json" 2> "$WORK/verify.log" || true
   drover status --json > "$WORK/status.json" 2> "$WORK/status.log" || true
   edits check "$WORK/model.json" "$WORK/verify.json" "$WORK/status.json" > "$WORK/wrong.log" 2>&1
 }
