@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,8 +22,21 @@ static void forbid_core_files(void)
     setrlimit(RLIMIT_CORE, &limit);
 }
 
+/* Whoever starts a process with one of its standard streams closed would have the next file or
+ * connection opened in its place: it would get what is said, and libuv does not close one of them.
+ * Each is opened the wrong way round, so that using it fails as it does when it is closed: an
+ * answer that went nowhere is not said to be given. */
+static void open_closed_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
+            open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+            _exit(EXIT_RUNTIME);
+}
+
 int main(int argc, char **argv)
 {
+    open_closed_streams();
     chromium_profile_begin(argc, argv);
     forbid_core_files();
     signal(SIGPIPE, SIG_IGN); /* a broken connection is an error of the write, not a death */
