@@ -17,12 +17,22 @@ struct produce_state producer_state(const struct producer *producer)
     };
 }
 
+static void say_rejects(struct producer *producer, uint64_t now_ms)
+{
+    if (!rejects_is_due(&producer->rejects, now_ms))
+        return;
+    progress_clear(&producer->progress);
+    rejects_begin_minute(&producer->rejects, now_ms);
+}
+
 void producer_breathe(struct producer *producer, int wait_ms)
 {
     bus_sender_poll(producer->sender, wait_ms);
     producer_serve_marks(producer);
     struct produce_state state = producer_state(producer);
-    progress_tick(&producer->progress, &producer->counters, &state, clock_monotonic_ms());
+    uint64_t now_ms = clock_monotonic_ms();
+    progress_tick(&producer->progress, &producer->counters, &state, now_ms);
+    say_rejects(producer, now_ms);
     if (producer->on_breath)
         producer->on_breath(producer->breath_owner);
 }
@@ -33,6 +43,7 @@ void producer_rest(struct producer *producer)
     struct produce_state state = producer_state(producer);
     bus_sender_poll(producer->sender, 0);
     progress_rest(&producer->progress, &producer->counters, &state, now_ms);
+    say_rejects(producer, now_ms);
 }
 
 bool producer_settle(struct producer *producer)

@@ -359,6 +359,7 @@ enum exit_code produce_run(const struct settings *settings, struct bus *bus,
         free_producer(producer);
         return error_code_exit(err->code);
     }
+    *err = (struct error){0}; /* of a source, which is told of itself when it is read */
     producer->started_ms = clock_monotonic_ms();
     progress_init(&producer->progress, settings, producer->started_ms);
     if (settings->follow)

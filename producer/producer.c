@@ -17,13 +17,14 @@ void producer_fail(struct producer *producer, const struct error *err)
     producer->failure = *err;
 }
 
-/* Tells the follower; true when nobody else is to be told. */
+/* Tells the follower; true when nobody else is to be told. Of a source as a whole the follower
+ * tells itself: it looks again first. */
 static bool is_silent(struct producer *producer, const struct source_record *found,
                       const struct error *err)
 {
     if (producer->gate)
         producer->gate->refuse(producer->gate->owner, found, err);
-    return producer->gate && producer->gate->silent;
+    return producer->gate && (producer->gate->silent || !found);
 }
 
 void producer_reject_source(struct producer *producer, const char *path, const struct error *err)
@@ -35,7 +36,7 @@ void producer_reject_source(struct producer *producer, const char *path, const s
         producer->passage->broken = true;
     produce_counters_fail_source(&producer->counters, err->code);
     progress_clear(&producer->progress);
-    rejects_add(&producer->rejects, &place, err);
+    rejects_add_source(&producer->rejects, &place, err);
 }
 
 void producer_reject_record(struct producer *producer, const struct source_record *found,

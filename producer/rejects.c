@@ -8,12 +8,17 @@
 #include "common/base/buf.h"
 #include "common/base/json_out.h"
 #include "common/base/text.h"
+#include "common/io/clock.h"
+
+#define MINUTE_MS 60000
+#define SOURCES_MAX 100 /* shown of a follower in a minute, and as many that are right again */
 
 enum outcome rejects_open(struct rejects *rejects, const struct settings *settings,
                           struct error *err)
 {
-    *rejects =
-        (struct rejects){.shown_max = settings->rejects_shown, .path = settings->rejects_file};
+    *rejects = (struct rejects){.shown_max = settings->rejects_shown,
+                                .minute_ms = settings->follow ? clock_monotonic_ms() : 0,
+                                .path = settings->rejects_file};
     if (!rejects->path)
         return OUT_OK;
     rejects->file = fopen(rejects->path, "we");
@@ -80,14 +85,9 @@ static void show(const struct origin *origin, const struct error *err)
     fprintf(stderr, "%s\n", text);
 }
 
-void rejects_add(struct rejects *rejects, const struct origin *origin, const struct error *err)
+/* To the file, if there is one. */
+static void list(struct rejects *rejects, const struct origin *origin, const struct error *err)
 {
-    if (rejects->shown < rejects->shown_max) {
-        rejects->shown++;
-        show(origin, err);
-    } else {
-        rejects->hidden++;
-    }
     if (!rejects->file)
         return;
     struct buf line;
@@ -98,11 +98,47 @@ void rejects_add(struct rejects *rejects, const struct origin *origin, const str
     buf_free(&line);
 }
 
+static void add(struct rejects *rejects, uint64_t *shown, uint64_t shown_max, uint64_t *hidden,
+                const struct origin *origin, const struct error *err)
+{
+    if (*shown < shown_max) {
+        ++*shown;
+        show(origin, err);
+    } else {
+        ++*hidden;
+    }
+    list(rejects, origin, err);
+}
+
+void rejects_add(struct rejects *rejects, const struct origin *origin, const struct error *err)
+{
+    if (rejects->minute_ms && rejects->is_first)
+        rejects_add_source(rejects, origin, err);
+    else
+        add(rejects, &rejects->shown, rejects->shown_max, &rejects->hidden, origin, err);
+    rejects->is_first = false;
+}
+
+void rejects_begin_source(struct rejects *rejects, bool is_first)
+{
+    rejects->is_first = is_first;
+}
+
+void rejects_add_source(struct rejects *rejects, const struct origin *origin,
+                        const struct error *err)
+{
+    if (rejects->minute_ms)
+        add(rejects, &rejects->sources_shown, SOURCES_MAX, &rejects->sources_hidden, origin, err);
+    else
+        rejects_add(rejects, origin, err);
+}
+
 void rejects_note(struct rejects *rejects, enum note_kind kind, const struct origin *origin,
                   const struct error *err)
 {
     struct buf line;
-    if (rejects->noted[kind]++ >= rejects->shown_max) {
+    uint64_t max = kind == NOTE_OVER ? SOURCES_MAX : rejects->shown_max;
+    if (rejects->noted[kind]++ >= max) {
         rejects->notes_hidden[kind]++;
         return;
     }
@@ -117,18 +153,44 @@ void rejects_note(struct rejects *rejects, enum note_kind kind, const struct ori
     buf_free(&line);
 }
 
-enum outcome rejects_close(struct rejects *rejects, struct error *err)
+static void say_hidden(const struct rejects *rejects)
 {
-    static const char *const HIDDEN[] = {
-        [NOTE_RECORD] = "notes", [NOTE_SOURCE] = "sources", [NOTE_SKIPPED] = "sources skipped"};
+    static const char *const HIDDEN[] = {[NOTE_RECORD] = "notes",
+                                         [NOTE_SOURCE] = "sources",
+                                         [NOTE_SKIPPED] = "sources skipped",
+                                         [NOTE_OVER] = "sources with nothing wrong any more"};
+    const char *when = rejects->minute_ms ? " in the last minute" : "";
+    const char *where = rejects->path ? ", all in " : "; --rejects FILE lists all of them";
+    const char *path = rejects->path ? rejects->path : "";
     if (rejects->hidden)
-        fprintf(stderr, "… and %" PRIu64 " more%s%s\n", rejects->hidden,
-                rejects->path ? ", all in " : "; --rejects FILE lists all of them",
-                rejects->path ? rejects->path : "");
+        fprintf(stderr, "… and %" PRIu64 " more%s%s%s%s\n", rejects->hidden,
+                rejects->minute_ms ? " rejected" : "", when, where, path);
+    if (rejects->sources_hidden)
+        fprintf(stderr, "… and %" PRIu64 " more sources with something wrong%s%s%s\n",
+                rejects->sources_hidden, when, where, path);
     for (int kind = 0; kind < NOTE_KINDS; kind++)
         if (rejects->notes_hidden[kind])
-            fprintf(stderr, "… and %" PRIu64 " more %s\n", rejects->notes_hidden[kind],
-                    HIDDEN[kind]);
+            fprintf(stderr, "… and %" PRIu64 " more %s%s\n", rejects->notes_hidden[kind],
+                    HIDDEN[kind], when);
+}
+
+bool rejects_is_due(const struct rejects *rejects, uint64_t now_ms)
+{
+    return rejects->minute_ms && now_ms - rejects->minute_ms >= MINUTE_MS;
+}
+
+void rejects_begin_minute(struct rejects *rejects, uint64_t now_ms)
+{
+    say_hidden(rejects);
+    rejects->minute_ms = now_ms;
+    rejects->shown = rejects->hidden = rejects->sources_shown = rejects->sources_hidden = 0;
+    memset(rejects->noted, 0, sizeof rejects->noted);
+    memset(rejects->notes_hidden, 0, sizeof rejects->notes_hidden);
+}
+
+enum outcome rejects_close(struct rejects *rejects, struct error *err)
+{
+    say_hidden(rejects);
     bool complete = !rejects->file || (fflush(rejects->file) == 0 && !rejects->failed);
     if (rejects->file && fclose(rejects->file) != 0)
         complete = false;

@@ -11,6 +11,8 @@
 
 #define BEGIN_MESSAGES 50000 /* read of all that stands before the end, */
 #define END_OFFSETS 20000    /* which is read as a whole */
+#define PROBLEMS_MAX 10      /* as many as an entry names */
+#define PROBLEM_BYTES 1000
 #define SILENT_MS (6 * (int64_t)STATE_ENTRY_EVERY_MS)
 
 /* ---- reading ----------------------------------------------------------------------------- */
@@ -227,11 +229,42 @@ static void append_line(struct buf *out, const struct status_follower *item, int
     text_line_end(&line);
 }
 
+static void append_problems(struct buf *out, const struct status_follower *item, size_t width)
+{
+    size_t at, count, shown = 0;
+    yyjson_val *problem;
+    yyjson_val *list = is_ended(item) ? NULL : member(item, "problem_sources");
+    uint64_t problems = yyjson_get_uint(member(item, "problems"));
+    yyjson_arr_foreach(list, at, count, problem)
+    {
+        const char *code = yyjson_get_str(yyjson_obj_get(problem, "code"));
+        const char *source = yyjson_get_str(yyjson_obj_get(problem, "source"));
+        if (!code || !source || shown == PROBLEMS_MAX)
+            continue;
+        struct text_line line = text_line_begin(out, 4, width);
+        struct buf safe;
+        buf_init(&safe, 4096);
+        text_append_safe(&safe, bytes_text(code), 20);
+        text_line_format(&line, "  cannot be read: %s", buf_text(&safe));
+        buf_reset(&safe);
+        text_append_safe(&safe, bytes_text(source), PROBLEM_BYTES);
+        text_line_format(&line, "  %s", buf_text(&safe));
+        text_line_end(&line);
+        buf_free(&safe);
+        shown++;
+    }
+    if (shown && problems > shown)
+        buf_append_format(out, "  … and %" PRIu64 " more: the follower's log names them\n",
+                          problems - shown);
+}
+
 void status_followers_append(struct buf *out, const struct status_followers *followers,
                              int64_t now_ms, size_t width)
 {
-    for (size_t i = 0; i < followers->count; i++)
+    for (size_t i = 0; i < followers->count; i++) {
         append_line(out, &followers->items[i], now_ms, width);
+        append_problems(out, &followers->items[i], width);
+    }
     if (followers->left_out)
         buf_append_format(out, "%zu entries of other followers are not shown\n",
                           followers->left_out);
@@ -255,6 +288,25 @@ static void append_json_number(struct json_out *out, const struct status_followe
         json_out_text(out, name, yyjson_get_str(value));
 }
 
+static void append_json_problems(struct json_out *out, const struct status_follower *item)
+{
+    size_t at, count;
+    yyjson_val *problem;
+    json_out_list(out, "problem_sources");
+    yyjson_arr_foreach(member(item, "problem_sources"), at, count, problem)
+    {
+        const char *code = yyjson_get_str(yyjson_obj_get(problem, "code"));
+        const char *source = yyjson_get_str(yyjson_obj_get(problem, "source"));
+        if (!code || !source || at >= PROBLEMS_MAX)
+            continue;
+        json_out_object(out, NULL);
+        json_out_text(out, "code", code);
+        json_out_text(out, "source", source);
+        json_out_end(out);
+    }
+    json_out_end(out);
+}
+
 static void append_json_item(struct json_out *out, const struct status_follower *item,
                              int64_t now_ms)
 {
@@ -273,6 +325,8 @@ static void append_json_item(struct json_out *out, const struct status_follower 
     json_out_bool(out, "ended", is_ended(item));
     for (size_t i = 0; i < count; i++)
         append_json_number(out, item, names[i]);
+    if (follow)
+        append_json_problems(out, item);
     json_out_end(out);
 }
 

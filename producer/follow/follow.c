@@ -14,6 +14,7 @@
 #include "common/io/watch.h"
 #include "producer/follow/follow_files.h"
 #include "producer/follow/follow_moves.h"
+#include "producer/follow/follow_problem.h"
 #include "producer/follow/follow_read.h"
 #include "producer/follow/follow_rejected.h"
 #include "producer/follow/follow_told.h"
@@ -102,6 +103,13 @@ static struct followed *followed_get(struct follow *follow, char *path)
     return file;
 }
 
+static void say_lost(struct follow *follow)
+{
+    for (size_t i = 0; i < follow->files.count; i++)
+        if (!follow->files.items[i]->listed)
+            follow_problem_end(follow->producer, follow->files.items[i], FOLLOW_PROBLEM_GONE);
+}
+
 /* Forgets what was seen of files that are neither there nor known. */
 static void forget_lost(struct follow *follow)
 {
@@ -126,6 +134,9 @@ static void report_arguments(struct follow *follow)
         if (bad && !follow->said[i])
             producer_reject_source(follow->producer, follow->arguments->items[i],
                                    &follow->errors[i]);
+        if (!bad && follow->said[i])
+            follow_problem_over(follow->producer, follow->arguments->items[i],
+                                "the source is there again");
         follow->said[i] = bad;
     }
 }
@@ -313,6 +324,7 @@ static void scan_sources(struct follow *follow, bool scan)
     scan_files(follow, scan);
     if (scan && !producer_must_stop(follow->producer)) {
         find_missing(follow);
+        say_lost(follow);
         forget_lost(follow);
         keep_rejected(follow);
         count_waiting(follow);
@@ -522,12 +534,16 @@ static void count_records(struct follow *follow)
 
 static void tell(struct follow *follow, bool ended)
 {
-    uint64_t problems = 0, unread = 0, now_ms = clock_monotonic_ms();
+    uint64_t unread = 0, now_ms = clock_monotonic_ms();
+    struct follow_problems problems = {0};
     for (size_t i = 0; i < follow->arguments->count; i++)
-        problems += follow->said[i];
+        if (follow->said[i])
+            follow_problems_add(&problems, follow->arguments->items[i], follow->errors[i].code);
     for (size_t i = 0; i < follow->files.count; i++) {
-        problems += follow->files.items[i]->reported;
-        unread += follow->files.items[i]->unread;
+        const struct followed *file = follow->files.items[i];
+        if (file->reported)
+            follow_problems_add(&problems, file->path, file->problem);
+        unread += file->unread;
     }
     const struct follow_standing standing = {
         .files = follow->producer->files.count,
@@ -535,7 +551,7 @@ static void tell(struct follow *follow, bool ended)
         .upserts = follow->reader.upserts,
         .deletes = follow->reader.deletes,
         .unread = unread,
-        .problems = problems,
+        .problems = &problems,
         .behind_ms = follow->changed_ms ? now_ms - follow->changed_ms : 0,
         .last_change_ms = follow->reader.last_change_ms,
         .ended = ended,

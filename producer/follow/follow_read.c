@@ -18,6 +18,7 @@
 #include "producer/follow/follow_files.h"
 #include "producer/follow/follow_grown.h"
 #include "producer/follow/follow_moves.h"
+#include "producer/follow/follow_problem.h"
 #include "producer/follow/follow_send.h"
 
 #define IDENTITY_BYTES (1u << 20)
@@ -222,11 +223,12 @@ static void put_off(struct follow_reader *reader, struct followed *file,
     file->failed += scan;
     /* also when what it held before was said to be broken */
     set_unread(reader, file, verdict != SCAN_REPORT);
-    if (verdict != SCAN_REPORT || file->reported)
+    if (verdict != SCAN_REPORT)
         return;
-    error_hint(&reader->why, "what was produced of it before stays as it is");
-    producer_reject_source(reader->producer, source->path, &reader->why);
-    file->reported = file->broken = true;
+    error_hint(&reader->why, "what was produced of it before stays as it is; it is looked at again "
+                             "by itself, at each produce.scan and when it changes");
+    follow_problem_begin(reader->producer, file, source->path, &reader->why);
+    file->broken = true;
 }
 
 /* A scan that began at least `produce.scan` before this one saw the same. What was made while that
@@ -389,7 +391,8 @@ static void take_reading(struct follow_reader *reader, struct followed *file,
         return;
     }
     file->failed_same = file->failed = 0;
-    file->reported = file->broken = file->unread = false;
+    file->broken = file->unread = false;
+    follow_problem_end(reader->producer, file, "the source can be read again");
     struct follow_pending pending = {.file = file,
                                      .source = source,
                                      .settled = seen.settled,
@@ -433,7 +436,7 @@ static bool come_back(struct follow_reader *reader, struct followed *file)
     if (outcome == OUT_OK)
         outcome = follow_state_follow(reader->state, known.id, &err);
     file->absent = outcome != OUT_OK;
-    file->reported = false;
+    follow_problem_end(reader->producer, file, "the source is there again");
     if (outcome != OUT_OK)
         finish_scan(reader, outcome, &err);
     return outcome == OUT_OK;
@@ -491,6 +494,14 @@ static bool waits_for_listing(struct follow_reader *reader, struct followed *fil
     return true;
 }
 
+/* All of it is known; also of one that was broken meanwhile. */
+static void end_news(struct follow_reader *reader, struct followed *file, uint64_t generation)
+{
+    file->broken = file->unread = false;
+    file->done_at = generation;
+    follow_problem_end(reader->producer, file, "the source is as it was before");
+}
+
 void follow_read_file(struct follow_reader *reader, struct followed *file,
                       const struct source_file *source, enum scan_turn turn, bool scan)
 {
@@ -528,10 +539,8 @@ void follow_read_file(struct follow_reader *reader, struct followed *file,
         return;
     }
     bool news = !known.done || !scan_identity_equal(&known.identity, &identity);
-    if (!news) {
-        file->unread = false;
-        file->done_at = generation;
-    }
+    if (!news)
+        end_news(reader, file, generation);
     /* The same unfinished file is looked at once a scan, and when something happened to it: what
      * was written in the same moment as it was read has left its times as they are. */
     if (!news || (again && !scan && !reader->noticed))
@@ -586,6 +595,7 @@ static void delete_file(struct follow_reader *reader, struct followed *file,
     }
     pending.known = *known;
     follow_send_later(reader, &pending);
+    follow_problem_end(reader->producer, file, FOLLOW_PROBLEM_GONE);
     if (follow_send_pending(reader) == OUT_OK)
         (void)come_back(reader, file); /* what comes under this name is a file like any other */
 }
@@ -622,9 +632,7 @@ static void hold_no_more(struct follow_reader *reader, struct followed *file, st
         return;
     }
     file->absent = true;
-    if (!file->reported)
-        producer_reject_source(reader->producer, file->path, why);
-    file->reported = true;
+    follow_problem_begin(reader->producer, file, file->path, why);
 }
 
 /* Something is there, but no source. A link to a folder is not followed; a folder may have taken

@@ -12,6 +12,7 @@
 #include "common/io/log.h"
 #include "producer/follow/follow_files.h"
 #include "producer/follow/follow_grown.h"
+#include "producer/follow/follow_problem.h"
 
 #define VERSIONS_AHEAD (INT64_C(1) << 20) /* stored at once: one write of the state for many */
 #define NS_PER_MS 1000000
@@ -234,7 +235,9 @@ static enum outcome send_one(struct follow_reader *reader, struct follow_pending
     bool silent = pending->counts.upserts == 0 && pending->file->refusals_listed;
     follow_state_turn(reader->state, &pending->known);
     if (pending->source && (pending->counts.upserts > 0 || refused)) {
+        rejects_begin_source(&reader->producer->rejects, !pending->file->has_rejects);
         follow_send_read(reader, pending->source, silent ? FOLLOW_SENDS_SILENTLY : FOLLOW_SENDS);
+        rejects_begin_source(&reader->producer->rejects, false);
         pending->file->refusals_listed = true;
         if (producer_must_stop(reader->producer))
             return OUT_RETRY;
@@ -262,8 +265,15 @@ static enum outcome store_refused(struct follow_reader *reader, struct follow_pe
         return follow_rejected_gone(reader->rejections, pending->file->path, err);
     if (pending->late)
         passage_join(pending->refused, &pending->late->reading);
-    return follow_rejected_store(reader->rejections, pending->file->path, pending->source,
-                                 pending->refused, pending->growth.reach != REACH_ALL, err);
+    enum outcome outcome =
+        follow_rejected_store(reader->rejections, pending->file->path, pending->source,
+                              pending->refused, pending->growth.reach != REACH_ALL, err);
+    bool has_rejects = pending->refused->reading.rejected > 0;
+    if (pending->file->has_rejects && !has_rejects)
+        follow_problem_over(reader->producer, pending->file->path,
+                            "nothing of the source is rejected any more");
+    pending->file->has_rejects = has_rejects;
+    return outcome;
 }
 
 static enum outcome store_one(struct follow_reader *reader, struct follow_pending *pending,

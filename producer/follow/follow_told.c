@@ -4,8 +4,11 @@
 #include <stdlib.h>
 
 #include "common/base/mem.h"
+#include "common/base/text.h"
 #include "common/io/state_teller.h"
 #include "producer/follow/follow_files.h"
+
+#define NAME_BYTES 400
 
 struct follow_told {
     const struct producer *producer;
@@ -32,6 +35,24 @@ struct follow_told *follow_told_open(struct producer *producer)
     return told;
 }
 
+/* Ten names that may be long must not be more than an entry may have. */
+static void append_problems(struct json_out *out, const struct follow_problems *problems)
+{
+    json_out_count(out, "problems", problems->count);
+    json_out_list(out, "problem_sources");
+    for (size_t i = 0; i < problems->named; i++) {
+        struct buf name;
+        buf_init(&name, 4096);
+        text_append_safe(&name, bytes_text(problems->items[i].path), NAME_BYTES);
+        json_out_object(out, NULL);
+        json_out_text(out, "code", error_code_id(problems->items[i].code));
+        json_out_text(out, "source", buf_text(&name));
+        json_out_end(out);
+        buf_free(&name);
+    }
+    json_out_end(out);
+}
+
 bool follow_told_is_due(const struct follow_told *told)
 {
     return state_teller_is_due(told->teller);
@@ -46,7 +67,7 @@ void follow_told_say(struct follow_told *told, const struct follow_standing *sta
     json_out_count(out, "upserts", standing->upserts);
     json_out_count(out, "deletes", standing->deletes);
     json_out_count(out, "unread", standing->unread);
-    json_out_count(out, "problems", standing->problems);
+    append_problems(out, standing->problems);
     json_out_seconds(out, "behind_seconds", standing->behind_ms);
     json_out_time(out, "last_change", standing->last_change_ms);
     json_out_bool(out, "ended", standing->ended);

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "common/base/attributes.h"
+#include "producer/follow/follow_problem.h"
 #include "producer/producer.h"
 
 struct follow_told;
@@ -22,9 +23,9 @@ struct follow_standing {
     uint64_t files, records; /* followed, and known of them */
     uint64_t upserts, deletes;
     uint64_t unread;        /* files with news that could not be read yet */
-    uint64_t problems;      /* sources that were reported, and are as they were */
     uint64_t behind_ms;     /* since when a change waits; 0: none does */
     int64_t last_change_ms; /* produced, Unix time; negative: none yet */
+    const struct follow_problems *problems;
     bool ended;
 };
 

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/base/error.h"
 #include "common/io/source/source_identity.h"
 
 /* What scans of this process saw of one file. */
@@ -18,9 +19,11 @@ struct followed {
     uint64_t since_ms;            /* that identity was first seen by the scan that began then */
     unsigned failed_same, failed; /* scans that found it unfinished */
     bool broken;                  /* it cannot be read whole, which was said */
-    bool reported;                /* that was said, or that its folder is gone */
+    bool reported;                /* that was said, or that its folder is gone: */
+    enum error_code problem;      /* what was said */
     bool unread;          /* it has news that could not be read yet, and that was not said */
     bool refusals_listed; /* of this identity */
+    bool has_rejects;     /* something of it was rejected when it was read last, which was said */
     unsigned away_scans;
     bool absent;        /* not to be seen: it holds no record now */
     const char *kept;   /* of this scan: the name under which its file is followed */
