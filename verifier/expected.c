@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/hash.h"
 #include "common/base/mem.h"
@@ -575,7 +576,9 @@ void expected_begin(struct verify_run *run)
     const struct verify_report *report = &run->report;
     size_t count = report->partition_count;
     free(run->clocks);
+    free(run->cut_clocks);
     run->clocks = mem_zeroed(count, sizeof *run->clocks);
+    run->cut_clocks = mem_zeroed(count, sizeof *run->cut_clocks);
     if (run->pass == 0)
         holes_begin(&run->holes, count);
     history_begin(run);
@@ -609,6 +612,8 @@ enum outcome expected_read(struct verify_run *run, struct error *err)
 
 enum outcome expected_read_lagging(struct verify_run *run, struct error *err)
 {
+    size_t count = run->report.partition_count;
+    memcpy(run->cut_clocks, run->clocks, count * sizeof *run->clocks);
     enum outcome outcome = read_topic(run, true, err);
     if (run->pass == 0)
         holes_finish(&run->holes);

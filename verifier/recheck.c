@@ -10,6 +10,7 @@
 #include "common/policy/verify/diff_content.h"
 #include "common/policy/verify/diff_fields.h"
 #include "verifier/expected.h"
+#include "verifier/moving.h"
 #include "verifier/samples.h"
 #include "verifier/side_checks.h"
 
@@ -36,12 +37,15 @@ struct sought {
     struct diff_entry *entry;   /* a suspect; else NULL */
     struct actual_extra *extra; /* an extra row; else NULL */
     bool found;
+    bool open; /* it looked wrong in a store that moves: decided later */
 };
 
 struct chunk {
     struct verify_run *run;
     struct pg_snapshot *snapshot; /* a later one; NULL with `store` */
     struct store_reader *store;   /* once more; NULL with `snapshot` */
+    struct moving *moving;        /* the store moves while it is read; else NULL */
+    bool decided;                 /* what moved: the suspects are those that are proven wrong */
     struct suspects suspects;
     struct arena arena;
     struct sought items[CHUNK_RECORDS];
@@ -102,12 +106,41 @@ static void settle(struct chunk *chunk, struct sought *item, enum verdict verdic
     entry->verdict = verdict;
 }
 
+/* In a store that moves nothing is wrong at once: it is kept until it is decided. Then what has
+ * changed since is neither right nor wrong. True: it has no verdict from here. */
+static bool is_moving(struct chunk *chunk, struct sought *item, bool found,
+                      const struct diff_row *row)
+{
+    const struct moving_record *decided;
+    if (!chunk->moving)
+        return false;
+    if (!chunk->decided) {
+        const struct moving_record record = {.mapping = item->mapping,
+                                             .key = item->key,
+                                             .tenant = item->record.tenant,
+                                             .id = item->record.id,
+                                             .entry = item->entry,
+                                             .extra = item->extra,
+                                             .found = found,
+                                             .row = *row};
+        item->open = moving_add(chunk->moving, &record);
+        return item->open;
+    }
+    decided = moving_find(chunk->moving, &item->key);
+    if (!decided || moving_is_same(decided, found, row))
+        return false;
+    item->entry->verdict = VERDICT_LAGGING;
+    return true;
+}
+
 static void judge_missing(struct chunk *chunk, struct sought *item)
 {
     if (item->entry->may_be_gone) {
         settle(chunk, item, VERDICT_MATCH);
         return;
     }
+    if (is_moving(chunk, item, false, &(struct diff_row){0}))
+        return;
     const char *reason = item->entry->deleted ? "the delete left no tombstone" : "";
     add_sample(chunk, item, VERDICT_MISSING, NULL, &(struct diff_fields){0}, bytes_text(reason));
     settle(chunk, item, VERDICT_MISSING);
@@ -124,6 +157,8 @@ static void judge_stored(struct chunk *chunk, struct sought *item, const struct 
     if (judged.verdict == VERDICT_DIFFERENT && !judged.fields.total && !judged.reason.size)
         judged.reason =
             row->flaw ? bytes_text(row->flaw) : BYTES_LITERAL("a field of the hash is another");
+    if (verdict_is_suspect(judged.verdict) && is_moving(chunk, item, true, &row->diff))
+        return;
     if (judged.verdict != VERDICT_MATCH)
         add_sample(chunk, item, judged.verdict, row, &judged.fields, judged.reason);
     settle(chunk, item, judged.verdict);
@@ -180,13 +215,15 @@ static enum outcome judge_in_store(struct chunk *chunk, struct error *err)
             return outcome;
         }
         stored.mapping = item->mapping;
-        if (item->extra) {
-            item->found = item->found || outcome == OUT_REJECT;
-        } else if (item->found) {
+        if (item->found)
             actual_take_stored(chunk->run, &stored, outcome == OUT_OK, &row, &doc);
+        if (item->extra && item->found)
+            is_moving(chunk, item, true, &row.diff);
+        else if (item->extra)
+            item->found = outcome == OUT_REJECT;
+        else if (item->found)
             judge_stored(chunk, item, &row, doc, &why);
-            yyjson_doc_free(doc);
-        }
+        yyjson_doc_free(doc);
     }
     return OUT_OK;
 }
@@ -228,6 +265,8 @@ static enum outcome judge_mapping(struct chunk *chunk, const struct mapping *map
 /* What was not found, and extra rows that were; what is wrong with a suspect's boxes. */
 static enum outcome conclude_item(struct chunk *chunk, struct sought *item, struct error *err)
 {
+    if (item->open)
+        return OUT_OK; /* its boxes, if any, with its verdict */
     if (item->extra && item->found)
         confirm_extra(chunk->run, item->extra);
     else if (item->extra)
@@ -411,6 +450,7 @@ static enum outcome read_between(struct verify_run *run, const struct verify_par
 {
     struct bus_range *ranges = verify_run_ranges(run);
     struct later_reading reading = {run, extras};
+    memcpy(run->clocks, run->cut_clocks, run->report.partition_count * sizeof *run->clocks);
     bool moved = false; /* of a topic that does not fit the progress nothing more can be read */
     for (size_t i = 0; i < run->report.partition_count; i++) {
         ranges[i].from = run->report.partitions[i].snapshot_end;
@@ -422,6 +462,48 @@ static enum outcome read_between(struct verify_run *run, const struct verify_par
         return verify_run_read(run, ranges, take_later, &reading, err);
     free(ranges);
     return outcome;
+}
+
+/* ---- a store that moves ------------------------------------------------------------------- */
+
+static void settle_moved(struct verify_run *run, struct moving_record *record)
+{
+    struct diff_entry *entry = record->entry;
+    bool wrong = record->end == MOVING_PROVEN;
+    if (record->extra && wrong) {
+        confirm_extra(run, record->extra);
+    } else if (record->extra) {
+        clear_extra(run, record->extra);
+    } else if (wrong) {
+        entry->marked = true; /* its members are named */
+    } else if (record->end == MOVING_EXPLAINED) {
+        bool newer = entry->seen || record->row.version > entry->version;
+        run->report.changed++;
+        entry->verdict = newer ? VERDICT_SUPERSEDED : VERDICT_MATCH;
+    } else {
+        entry->verdict = VERDICT_LAGGING;
+    }
+}
+
+/* Those that are proven wrong are the suspects then. */
+static enum outcome decide_moving(struct chunk *chunk, const struct verify_partition *later,
+                                  struct error *err)
+{
+    size_t at = 0, count = 0;
+    enum outcome outcome = moving_decide(chunk->moving, later, err);
+    for (size_t i = 0; i < chunk->suspects.count; i++)
+        chunk->suspects.items[i]->marked = false;
+    for (struct moving_record *record; (record = moving_next(chunk->moving, &at));) {
+        settle_moved(chunk->run, record);
+        count += record->entry && record->end == MOVING_PROVEN;
+    }
+    free(chunk->suspects.items);
+    chunk->suspects = (struct suspects){0};
+    sort_suspects(chunk->run, count, &chunk->suspects);
+    chunk->decided = true;
+    chunk->store->ops->close(chunk->store);
+    chunk->store = NULL;
+    return outcome == OUT_OK ? verify_run_open_store(chunk->run, &chunk->store, err) : outcome;
 }
 
 /* ---- the suspects' own records ----------------------------------------------------------- */
@@ -485,6 +567,7 @@ enum outcome recheck_run(struct verify_run *run, struct actual_extras *extras, s
     struct verify_partition *later = mem_zeroed(partitions, sizeof *later);
     memcpy(later, run->report.partitions, partitions * sizeof *later);
     chunk->run = run;
+    chunk->moving = moving_is_needed(run) ? moving_new(run) : NULL;
     arena_init(&chunk->arena, CHUNK_ARENA_MAX);
     enum outcome outcome = open_later(chunk, later, err);
     if (outcome == OUT_OK)
@@ -492,6 +575,11 @@ enum outcome recheck_run(struct verify_run *run, struct actual_extras *extras, s
     sort_suspects(run, count, &chunk->suspects);
     if (outcome == OUT_OK)
         outcome = judge_all(chunk, extras, err);
+    if (outcome == OUT_OK && chunk->moving)
+        outcome = decide_moving(chunk, later, err);
+    if (outcome == OUT_OK && chunk->moving)
+        outcome = judge_all(chunk, &(struct actual_extras){0}, err);
+    moving_free(chunk->moving);
     pg_snapshot_close(chunk->snapshot);
     if (chunk->store)
         chunk->store->ops->close(chunk->store);

@@ -102,9 +102,10 @@ struct verify_run {
     bool source_is_begun;               /* at least one message may have been read */
     uint32_t pass;
     struct pass_map pass_map;
-    struct holes holes;           /* offsets below `high` that are no messages */
-    struct version_clock *clocks; /* by partition: versions of messages that bring none */
-    int64_t log_version;          /* of the message that expected_make is given, if it needs one */
+    struct holes holes;               /* offsets below `high` that are no messages */
+    struct version_clock *clocks;     /* by partition: versions of messages that bring none */
+    struct version_clock *cut_clocks; /* as they were at the snapshot's end of each partition */
+    int64_t log_version; /* of the message that expected_make is given, if it needs one */
 
     struct judge_work judge;
     struct arena arena; /* one record */

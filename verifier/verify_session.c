@@ -13,6 +13,7 @@
 #include "verifier/actual.h"
 #include "verifier/expected.h"
 #include "verifier/history.h"
+#include "verifier/moving.h"
 #include "verifier/reads/reads_sample.h"
 #include "verifier/receipts.h"
 #include "verifier/recheck.h"
@@ -175,12 +176,28 @@ static void check_ends(struct verify_run *run)
     }
 }
 
+/* The topic's ends of now. */
+static enum outcome take_ends(struct verify_run *run, struct error *err)
+{
+    struct bus_range *ranges = NULL;
+    size_t count = 0;
+    enum outcome outcome = bus_ranges(run->options.bus, run->topics[TOPIC_SOURCE], VERIFY_BUS_MS,
+                                      &ranges, &count, err);
+    for (size_t i = 0; i < count && i < run->report.partition_count; i++)
+        run->report.partitions[i].high = ranges[i].to;
+    free(ranges);
+    return outcome;
+}
+
+/* Those of a store that moves are read after the ends, so these are asked for once more. */
 static enum outcome take_checkpoints(struct verify_run *run, struct error *err)
 {
     enum outcome outcome = OUT_OK;
     if (!run->options.store)
         outcome =
             verify_run_checkpoints(run, run->snapshot, run->store, run->report.partitions, err);
+    if (outcome == OUT_OK && moving_is_needed(run))
+        outcome = take_ends(run, err);
     if (outcome == OUT_OK)
         check_ends(run);
     return outcome;
@@ -247,6 +264,7 @@ void verify_session_close(struct verify_session *session)
     for (int kind = 0; kind < TOPIC_KINDS; kind++)
         free(run->cursors[kind].next);
     free(run->clocks);
+    free(run->cut_clocks);
     holes_free(&run->holes);
     pass_map_free(&run->pass_map);
     if (!run->options.mappings)
@@ -407,15 +425,7 @@ static enum outcome judge_passes(struct verify_run *run, struct error *err)
 /* Of one that was fed the ends are asked once more: there may be messages nobody fed. */
 static enum outcome read_rest(struct verify_run *run, struct error *err)
 {
-    struct bus_range *ranges = NULL;
-    size_t count = 0;
-    enum outcome outcome = OUT_OK;
-    if (run->options.read_once)
-        outcome = bus_ranges(run->options.bus, run->topics[TOPIC_SOURCE], VERIFY_BUS_MS, &ranges,
-                             &count, err);
-    for (size_t i = 0; i < count && i < run->report.partition_count; i++)
-        run->report.partitions[i].high = ranges[i].to;
-    free(ranges);
+    enum outcome outcome = run->options.read_once ? take_ends(run, err) : OUT_OK;
     if (outcome == OUT_OK)
         outcome = expected_read_lagging(run, err);
     if (outcome == OUT_OK && run->options.read_once)

@@ -38,8 +38,13 @@ static void append_problems(const struct verify_report *report, const uint64_t *
     append_problem(out, verify_side_checks_redis_problems(side_checks), "wrong in Redis", &first);
     append_problem(out, side_checks->sealed.missing + side_checks->sealed.different,
                    "wrong in the vault", &first);
-    append_problem(out, verify_side_checks_file_problems(side_checks),
+    append_problem(out,
+                   verify_side_checks_file_problems(side_checks) - side_checks->files.unwritten,
                    "wrong in the store's folder", &first);
+    append_problem(out, side_checks->files.unwritten,
+                   side_checks->files.unwritten == 1 ? "file not written yet"
+                                                     : "files not written yet",
+                   &first);
     append_problem(out, verify_side_checks_orphan_rows(side_checks), "orphans", &first);
     if (verify_report_is_slow(report)) {
         buf_append_text(out, "everything is equal; reads are ");
