@@ -33,6 +33,12 @@ static void append_verify(struct buf *out, const struct shadow_state *state)
     view_lines_append_count(out, " · ", state->discrepancies, " discrepancies");
     if (state->compared)
         buf_append_format(out, " · rate at most %.3g %%", state->upper * 100);
+    if (!state->has_full_pass)
+        return;
+    view_lines_append_count(out, " · full pass: ", state->full_pass_problems,
+                            state->full_pass_problems == 1 ? " problem" : " problems");
+    if (state->full_pass_not_whole)
+        buf_append_text(out, ", not whole");
 }
 
 static void append_work(struct buf *out, const struct shadow_state *state)
@@ -95,6 +101,10 @@ void shadow_view_append_plain(struct buf *out, const struct shadow_state *state)
     if (state->has_compared)
         buf_append_format(out, " compared=%" PRIu64 " discrepancies=%" PRIu64, state->compared,
                           state->discrepancies);
+    if (state->has_full_pass)
+        buf_append_format(out, " full_pass_problems=%" PRIu64, state->full_pass_problems);
+    if (state->full_pass_not_whole)
+        buf_append_text(out, " full_pass_not_whole=1");
     for (int service = 0; service < OUTAGE_SERVICES; service++)
         if (state->outages.of[service].is_on)
             buf_append_format(out, " %s_away_s=%" PRIu64, outage_word((enum outage_service)service),

@@ -28,7 +28,10 @@ struct shadow_state {
     double per_second; /* committed */
     bool has_compared; /* the verifier told */
     uint64_t compared, discrepancies;
-    double upper; /* of the rate of discrepancies, at 95 % */
+    double upper;       /* of the rate of discrepancies, at 95 % */
+    bool has_full_pass; /* of the verifier; one ended */
+    uint64_t full_pass_problems;
+    bool full_pass_not_whole;
     bool is_stopping;
     struct outages outages;
 };

@@ -50,6 +50,17 @@ static void take_upper(yyjson_val *root, struct child_numbers *numbers)
         numbers->upper = yyjson_get_num(upper);
 }
 
+/* null: there was none yet. */
+static void take_full_pass(yyjson_val *root, struct child_numbers *numbers)
+{
+    yyjson_val *full = yyjson_obj_get(root, "full_pass");
+    if (!full)
+        return;
+    numbers->has_full_pass = yyjson_is_obj(full);
+    take(full, "problems", &numbers->full_pass_problems);
+    numbers->full_pass_not_whole = yyjson_is_str(yyjson_obj_get(full, "not_whole"));
+}
+
 void child_numbers_parse(struct child_numbers *numbers, struct bytes json)
 {
     yyjson_doc *doc = yyjson_read(json.data, json.size, 0);
@@ -71,6 +82,9 @@ void child_numbers_parse(struct child_numbers *numbers, struct bytes json)
     take(root, "discrepancies", &numbers->discrepancies);
     take_upper(root, numbers);
     take_away(root, numbers);
+    take_full_pass(root, numbers);
+    copy(numbers->reason, sizeof(numbers->reason), yyjson_obj_get(root, "reason"));
+    copy(numbers->report, sizeof(numbers->report), yyjson_obj_get(root, "report"));
     copy(numbers->next, sizeof(numbers->next), yyjson_obj_get(root, "next"));
     numbers->done = numbers->done || yyjson_is_true(yyjson_obj_get(root, "done"));
     yyjson_doc_free(doc);

@@ -79,6 +79,9 @@ static struct shadow_state state_of(const struct shadow *shadow)
         .compared = verified->compared,
         .discrepancies = verified->discrepancies,
         .upper = verified->upper,
+        .has_full_pass = verified->has_full_pass,
+        .full_pass_problems = verified->full_pass_problems,
+        .full_pass_not_whole = verified->full_pass_not_whole,
         .is_stopping = shadow->phase != SHADOW_RUNNING,
         .outages = shadow->outages,
     };
@@ -94,6 +97,18 @@ static void append_part(struct json_out *out, const char *name, const struct sha
     json_out_count(out, "restarts", part->restarts);
 }
 
+static void append_full_pass(struct json_out *out, const struct shadow_state *state)
+{
+    if (!state->has_full_pass) {
+        json_out_null(out, "full_pass");
+        return;
+    }
+    json_out_object(out, "full_pass");
+    json_out_count(out, "problems", state->full_pass_problems);
+    json_out_bool(out, "not_whole", state->full_pass_not_whole);
+    json_out_end(out);
+}
+
 static void append_numbers(struct json_out *out, const struct shadow_state *state)
 {
     append_part(out, "produce", &state->produce);
@@ -106,6 +121,7 @@ static void append_numbers(struct json_out *out, const struct shadow_state *stat
     append_part(out, "verify", &state->verify);
     json_out_count(out, "compared", state->compared);
     json_out_count(out, "discrepancies", state->discrepancies);
+    append_full_pass(out, state);
     json_out_end(out);
     json_out_object(out, "topic");
     json_out_count(out, "total", state->total);
@@ -215,21 +231,47 @@ static const char *end_of(const struct shadow *shadow)
     return shadow->has_killed ? "a part did not end in time and was killed" : "told to end";
 }
 
+/* The verifier's verdict, in its words; one that was killed has none. */
+static const char *reason_of(const struct shadow *shadow, enum exit_code code)
+{
+    const char *reason = shadow->children[CHILD_VERIFY].numbers.reason;
+    if (!shadow->lives[CHILD_VERIFY].is_here || (code != EXIT_OK && code != EXIT_DISCREPANCY))
+        return NULL;
+    return reason[0] ? reason : "it ended without a verdict";
+}
+
+static void print_summary(const struct shadow *shadow, enum exit_code code)
+{
+    const struct child_numbers *verified = &shadow->children[CHILD_VERIFY].numbers;
+    const char *reason = reason_of(shadow, code);
+    if (reason)
+        fprintf(stderr, "verify: %s\n", reason);
+    if (code == EXIT_DISCREPANCY && verified->report[0])
+        fprintf(stderr, "Report: %s\n", verified->report);
+    fprintf(stderr, "shadow ended: %s\n", end_of(shadow));
+    if (code == EXIT_DISCREPANCY)
+        fprintf(stderr, "%s",
+                verified->next[0] ? verified->next : "Next:  drover verify --show-values\n");
+}
+
 void shadow_show_summary(const struct shadow *shadow, enum exit_code code)
 {
     struct shadow_state state = state_of(shadow);
     struct answer *answer = shadow->settings->answer;
     if (answer->wanted) {
+        const char *reason = reason_of(shadow, code);
         answer_name(answer, "shadow", NULL);
         struct json_out *out = answer_body(answer);
         bool failed = shadow->failure[0] || shadow->err.code != ERR_NONE;
         json_out_text(out, "end", failed ? "failed" : "stopped");
+        if (reason)
+            json_out_text(out, "reason", reason);
+        else
+            json_out_null(out, "reason");
         append_numbers(out, &state);
         append_children(out, shadow);
     } else if (!shadow->settings->quiet) {
         print_line(&state);
-        fprintf(stderr, "shadow ended: %s\n", end_of(shadow));
-        if (code == EXIT_DISCREPANCY)
-            fprintf(stderr, "Next:  drover verify --show-values\n");
+        print_summary(shadow, code);
     }
 }

@@ -107,9 +107,9 @@ static void says(const char *verdict, const char *word, const char *reason)
 
 START_TEST(test_the_verdict_is_the_counts)
 {
-    says("not_verified", "NOT VERIFIED", "nothing was compared yet");
+    says("not_verified", "NOT VERIFIED", "nothing was compared");
     count(VERDICT_SUPERSEDED, 9);
-    says("not_verified", "NOT VERIFIED", "nothing was compared yet");
+    says("not_verified", "NOT VERIFIED", "nothing was compared");
     count(VERDICT_MATCH, 100);
     report.windows[FOLLOW_TOTAL].upper = 0.0295;
     says("inconclusive", "INCONCLUSIVE",

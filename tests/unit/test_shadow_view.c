@@ -35,6 +35,9 @@ static struct shadow_state random_moment(void)
         .compared = random_any(),
         .discrepancies = random_any(),
         .upper = (double)random_below(1000) / 1000,
+        .has_full_pass = random_below(2),
+        .full_pass_problems = random_any(),
+        .full_pass_not_whole = random_below(2),
         .is_stopping = random_below(2),
     };
     for (int i = 0; i < OUTAGE_SERVICES; i++)
@@ -132,6 +135,27 @@ START_TEST(a_plain_line_has_the_same_numbers)
 }
 END_TEST
 
+START_TEST(the_last_full_pass_is_said)
+{
+    struct buf out;
+    struct shadow_state state = CALM;
+    state.has_full_pass = true;
+    state.full_pass_problems = 2;
+    state.full_pass_not_whole = true;
+    shows(&state,
+          "  produce  12 345 sent\n"
+          "  work     12 340 of 12 345 committed · lag 5 · 480/s\n"
+          "  verify   12 000 compared · 0 discrepancies · rate at most 0.025 % · full pass: "
+          "2 problems, not whole\n"
+          "           up 1:05 · Ctrl-C stops\n");
+    buf_init(&out, 65536);
+    shadow_view_append_plain(&out, &state);
+    ck_assert_ptr_nonnull(
+        strstr(buf_text(&out), " discrepancies=0 full_pass_problems=2 full_pass_not_whole=1"));
+    buf_free(&out);
+}
+END_TEST
+
 static Suite *shadow_view_suite(void)
 {
     Suite *suite = suite_create("shadow_view");
@@ -140,6 +164,7 @@ static Suite *shadow_view_suite(void)
     tcase_add_test(tcase, a_calm_moment_has_numbers_alone);
     tcase_add_test(tcase, what_is_wrong_is_said_first);
     tcase_add_test(tcase, a_plain_line_has_the_same_numbers);
+    tcase_add_test(tcase, the_last_full_pass_is_said);
     suite_add_tcase(suite, tcase);
     return suite;
 }

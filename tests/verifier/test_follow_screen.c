@@ -182,6 +182,51 @@ START_TEST(what_is_wrong_comes_first_and_stays_longest)
 }
 END_TEST
 
+static void ends(const struct follow_numbers *numbers, const char *text)
+{
+    struct buf out;
+    buf_init(&out, 65536);
+    follow_screen_append_summary(&out, numbers, NULL);
+    ck_assert_msg(strcmp(buf_text(&out), text) == 0, "%s", buf_text(&out));
+    buf_free(&out);
+}
+
+START_TEST(why_it_is_not_equal_is_said_at_the_end)
+{
+    begin();
+    struct follow_numbers numbers = {.share = 1};
+    (void)screen_of(&numbers);
+    full = (struct follow_full_pass){.began_ms = -1};
+    ends(&numbers, "NOT VERIFIED: nothing was compared\n"
+                   "Next:  drover verify compares what is there; this one compares what is written "
+                   "while it runs\n");
+    full.began_ms = 1000;
+    ends(&numbers, "NOT VERIFIED: nothing was compared, though the last full pass found nothing "
+                   "wrong\n"
+                   "Next:  drover verify compares what is there; this one compares what is written "
+                   "while it runs\n");
+    count(VERDICT_MATCH, 100);
+    full.problems = 3;
+    full.counts[VERDICT_MISSING] = 1;
+    ends(&numbers,
+         "NOT EQUAL: the last full pass found 3 problems (full pass of 1970-01-01 00:00:01 UTC: 1 "
+         "missing · 2 beside the records)\n"
+         "Next:  drover verify --show-values\n"
+         "       what the last full pass found counts until one finds nothing: "
+         "verify.full_every\n");
+    full = (struct follow_full_pass){.began_ms = 1000, .not_whole = BYTES_LITERAL("a was cut")};
+    ends(
+        &numbers,
+        "INCONCLUSIVE: no discrepancy, but the last full pass was not whole: 100 comparisons; with "
+        "95 % confidence the rate is at most 2.95 % (full pass of 1970-01-01 00:00:01 UTC: not "
+        "whole, a was cut)\n"
+        "Next:  drover verify, once what kept the full pass from being whole is over\n");
+    full = (struct follow_full_pass){.began_ms = 1000};
+    ends(&numbers, "MATCH: no discrepancy in 100 comparisons; with 95 % confidence the rate is at "
+                   "most 2.95 %\n");
+}
+END_TEST
+
 static Suite *screen_suite(void)
 {
     Suite *suite = suite_create("follow_screen");
@@ -190,6 +235,7 @@ static Suite *screen_suite(void)
     tcase_add_test(tcase, a_calm_moment);
     tcase_add_test(tcase, how_long_writes_and_reads_take);
     tcase_add_test(tcase, what_is_wrong_comes_first_and_stays_longest);
+    tcase_add_test(tcase, why_it_is_not_equal_is_said_at_the_end);
     suite_add_tcase(suite, tcase);
     return suite;
 }

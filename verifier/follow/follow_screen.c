@@ -6,6 +6,7 @@
 
 #include "common/base/text.h"
 #include "common/base/text_width.h"
+#include "common/policy/html_out.h"
 #include "common/policy/plot/plot_scale.h"
 #include "common/policy/totals.h"
 #include "common/policy/view_lines.h"
@@ -262,13 +263,70 @@ void follow_screen_append(struct buf *out, const struct follow_screen *screen, i
     view_lines_end(&lines, height, out);
 }
 
+/* Of the last full pass, where it is a reason: what it found, why it is not whole, and since when
+ * that is known. */
+static void append_full_reason(struct buf *out, const struct follow_full_pass *full)
+{
+    const char *between = "";
+    if (full->began_ms < 0 || (!full->problems && !full->not_whole.size))
+        return;
+    buf_append_text(out, " (full pass of ");
+    html_append_time(out, full->began_ms);
+    buf_append_text(out, ": ");
+    for (int v = 0; v < VERDICT_COUNT; v++)
+        if (follow_report_is_wrong((enum verdict)v))
+            append_titled(out, &between, full->counts, (enum verdict)v);
+    uint64_t wrong = follow_report_wrong(full->counts);
+    uint64_t beside = full->problems > wrong ? full->problems - wrong : 0;
+    append_counted(out, &between, beside, " beside the records");
+    if (full->not_whole.size) {
+        append_part(out, &between);
+        buf_append_format(out, "not whole, %.*s", BYTES_ARGS(full->not_whole));
+    }
+    buf_append_char(out, ')');
+}
+
+void follow_screen_append_reason(struct buf *out, const struct follow_numbers *numbers)
+{
+    append_verdict(out, numbers, true);
+    append_full_reason(out, numbers->full);
+}
+
+void follow_screen_append_next(struct buf *out, const struct follow_numbers *numbers)
+{
+    struct follow_report report = {0};
+    follow_numbers_report(numbers, &report);
+    switch (follow_report_result(&report)) {
+    case FOLLOW_MATCH:
+        return;
+    case FOLLOW_DISCREPANCY:
+        buf_append_text(out, "Next:  drover verify --show-values\n");
+        if (!follow_numbers_wrong(numbers))
+            buf_append_text(out, "       what the last full pass found counts until one finds "
+                                 "nothing: verify.full_every\n");
+        return;
+    case FOLLOW_NOTHING:
+        buf_append_text(out, "Next:  drover verify compares what is there; this one compares what "
+                             "is written while it runs\n");
+        return;
+    case FOLLOW_INCONCLUSIVE:
+        buf_append_text(out, numbers->full->not_whole.size
+                                 ? "Next:  drover verify, once what kept the full pass from being "
+                                   "whole is over\n"
+                                 : "Next:  let it compare more\n");
+        return;
+    case FOLLOW_TOO_SLOW:
+        buf_append_text(out, "Next:  drover verify --compare-reads, with nothing else on the "
+                             "stores\n");
+    }
+}
+
 void follow_screen_append_summary(struct buf *out, const struct follow_numbers *numbers,
                                   const char *report)
 {
-    append_verdict(out, numbers, true);
+    follow_screen_append_reason(out, numbers);
     buf_append_char(out, '\n');
     if (report)
         buf_append_format(out, "Report: %s\n", report);
-    if (follow_numbers_wrong(numbers) || numbers->full->problems)
-        buf_append_text(out, "Next:  drover verify --show-values\n");
+    follow_screen_append_next(out, numbers);
 }

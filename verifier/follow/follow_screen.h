@@ -22,6 +22,10 @@ struct follow_screen {
 /* Lines that each end in '\n', at most `height` - 1. */
 void follow_screen_append(struct buf *out, const struct follow_screen *screen, int width,
                           int height);
+/* The verdict and why, what the last full pass found, on one line without its end. */
+void follow_screen_append_reason(struct buf *out, const struct follow_numbers *numbers);
+/* Lines that begin with "Next:"; of a match nothing. */
+void follow_screen_append_next(struct buf *out, const struct follow_numbers *numbers);
 /* Below it when it has ended: the verdict and why, and what to do next; `report` is where its page
  * is, or NULL. */
 void follow_screen_append_summary(struct buf *out, const struct follow_numbers *numbers,

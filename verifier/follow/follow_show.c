@@ -67,20 +67,42 @@ void follow_show_turn(struct follow_show *show, struct follow_screen *screen)
     }
 }
 
+/* The last document says more: the verdict in words, and what helps. */
+static void append_end(struct json_out *out, const struct follow_numbers *numbers,
+                       const char *report)
+{
+    struct buf text;
+    buf_init(&text, TEXT_BYTES_MAX);
+    follow_view_append_json(out, numbers);
+    follow_screen_append_reason(&text, numbers);
+    json_out_bytes(out, "reason", buf_view(&text));
+    if (report)
+        json_out_text(out, "report", report);
+    else
+        json_out_null(out, "report");
+    buf_reset(&text);
+    follow_screen_append_next(&text, numbers);
+    if (text.size)
+        json_out_bytes(out, "next", buf_view(&text));
+    else
+        json_out_null(out, "next");
+    buf_free(&text);
+}
+
 void follow_show_end(struct follow_show *show, struct follow_screen *screen, const char *report)
 {
     struct buf text;
     if (show->settings->json) {
-        follow_view_append_json(answer_body(show->settings->answer), screen->numbers);
+        append_end(answer_body(show->settings->answer), screen->numbers, report);
         return;
     }
-    if (!show->is_live) {
+    if (show->is_live) {
+        draw(show, screen);
+        terminal_live_close(&show->live);
+        show->is_live = false;
+    } else {
         print_line(screen->numbers);
-        return;
     }
-    draw(show, screen);
-    terminal_live_close(&show->live);
-    show->is_live = false;
     buf_init(&text, TEXT_BYTES_MAX);
     follow_screen_append_summary(&text, screen->numbers, report);
     printf("%s", buf_text(&text));

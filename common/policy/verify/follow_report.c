@@ -85,13 +85,20 @@ static void append_compared(const struct follow_report *report, struct buf *out)
     }
 }
 
+static bool is_clean(const struct follow_full_pass *full)
+{
+    return full->began_ms >= 0 && !full->problems && !full->not_whole.size && !full->failure.size;
+}
+
 void follow_report_append_reason(const struct follow_report *report, struct buf *out)
 {
     const uint64_t *counts = report->windows[FOLLOW_TOTAL].counts;
     uint64_t wrong = follow_report_wrong(counts);
     switch (follow_report_result(report)) {
     case FOLLOW_NOTHING:
-        buf_append_text(out, "nothing was compared yet");
+        buf_append_text(out, "nothing was compared");
+        if (is_clean(&report->full_pass))
+            buf_append_text(out, ", though the last full pass found nothing wrong");
         return;
     case FOLLOW_DISCREPANCY:
         if (wrong) {
