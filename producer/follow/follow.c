@@ -9,6 +9,7 @@
 
 #include "common/base/mem.h"
 #include "common/io/clock.h"
+#include "common/io/held_file.h"
 #include "common/io/log.h"
 #include "common/io/source/source_identity.h"
 #include "common/io/watch.h"
@@ -562,7 +563,11 @@ static void tell(struct follow *follow, bool ended)
 /* In the middle of a reading the records are as they were counted before it. */
 static void on_breath(void *owner)
 {
+    struct error err;
     struct follow *follow = owner;
+    if (!producer_must_stop(follow->producer) &&
+        follow_state_check_place(follow->state, &err) != OUT_OK)
+        producer_fail(follow->producer, &err);
     if (follow_told_is_due(follow->told))
         tell(follow, false);
 }
@@ -627,6 +632,18 @@ static void run(struct follow *follow)
              follow->reader.upserts, follow->reader.deletes);
 }
 
+/* Who holds it may just be ending. */
+static enum outcome open_state(struct follow *follow, struct error *err)
+{
+    const struct settings *settings = follow->producer->settings;
+    struct held_wait wait = {0};
+    enum outcome outcome;
+    do
+        outcome = follow_state_open(settings->state_dir, settings->migration, &follow->state, err);
+    while (outcome == OUT_RETRY && held_wait_turn(&wait, err));
+    return outcome;
+}
+
 void follow_sources(struct producer *producer)
 {
     struct error err;
@@ -634,8 +651,7 @@ void follow_sources(struct producer *producer)
     struct follow follow = {.producer = producer, .arguments = &settings->sources};
     follow.errors = mem_zeroed(follow.arguments->count, sizeof(*follow.errors));
     follow.said = mem_zeroed(follow.arguments->count, sizeof(*follow.said));
-    enum outcome outcome =
-        follow_state_open(settings->state_dir, settings->migration, &follow.state, &err);
+    enum outcome outcome = open_state(&follow, &err);
     if (outcome == OUT_OK)
         outcome = watch_open(settings->scan_ms, &follow.watch, &err);
     if (outcome == OUT_OK) {

@@ -174,7 +174,7 @@ void follow_sql_begin_anew(const struct follow_state *state, const char *why, st
 {
     error_hint(err,
                "%s; or remove it and %s, and all records are produced again (what was deleted "
-               "meanwhile is then found by 'drover verify')",
+               "meanwhile is then found by 'drover verify --source' alone)",
                why, state->lock_path);
 }
 

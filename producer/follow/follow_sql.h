@@ -4,6 +4,7 @@
 /* The follower's statements and how they are run; for follow_state.c, follow_change.c and
  * follow_rejected.c only. */
 
+#include "common/io/held_file.h"
 #include "common/io/sqlite.h"
 #include "producer/follow/follow_state.h"
 
@@ -74,6 +75,7 @@ enum statement {
 struct follow_state {
     struct sqlite_db db; /* first: what failed knows by it whose it is */
     char *path, *lock_path;
+    struct held_place place, lock_place;
     int lock;
     int64_t bound;
     uint64_t generation;

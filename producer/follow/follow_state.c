@@ -24,14 +24,14 @@ static enum outcome take_lock(struct follow_state *state, struct error *err)
     if (state->lock >= 0 && flock(state->lock, LOCK_EX | LOCK_NB) == 0)
         return OUT_OK;
     if (state->lock >= 0 && errno == EWOULDBLOCK) {
-        error_set(err, OUT_FATAL, ERR_STATE_FILE, "another producer follows for this migration");
+        error_set(err, OUT_RETRY, ERR_STATE_FILE, "another producer follows for this migration");
         error_hint(err, "stop it, or give this one a --state-dir and a migration of its own");
     } else {
         error_set(err, OUT_FATAL, ERR_STATE_FILE, "the follower's lock cannot be taken");
         error_cause(err, "%s", strerrordesc_np(errno));
     }
     error_where(err, "%s", state->lock_path);
-    return OUT_FATAL;
+    return err->outcome;
 }
 
 /* The lock's file says whether there ever was a state: one that is empty now was lost. */
@@ -112,11 +112,29 @@ enum outcome follow_state_open(const char *folder, const char *migration,
         outcome = open_db(made, err);
     if (outcome == OUT_OK && !begun)
         outcome = mark_begun(made, err);
-    if (outcome == OUT_OK)
+    if (outcome == OUT_OK) {
+        held_place_take(&made->place, made->path);
+        held_place_take(&made->lock_place, made->lock_path);
         *state = made;
-    else
+    } else {
         follow_state_close(made);
+    }
     return outcome;
+}
+
+enum outcome follow_state_check_place(struct follow_state *state, struct error *err)
+{
+    bool is_kept = held_place_is_kept(&state->place, state->path);
+    if (is_kept && held_place_is_kept(&state->lock_place, state->lock_path))
+        return OUT_OK;
+    error_set(err, OUT_FATAL, ERR_STATE_FILE,
+              "the follower's state was moved or deleted while it was used");
+    error_where(err, "%s", is_kept ? state->lock_path : state->path);
+    error_cause(err, "what it would remember from now on is lost");
+    error_hint(err, "put both files back as they were, and start again; without them all records "
+                    "are produced again, and what was deleted meanwhile is found by 'drover verify "
+                    "--source' alone");
+    return OUT_FATAL;
 }
 
 enum outcome follow_state_mapped(struct follow_state *state, const struct mapping_set *mappings,

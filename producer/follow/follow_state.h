@@ -30,9 +30,13 @@
 struct follow_state;
 
 /* Opens or makes <folder>/<migration>.follow.db and holds its lock: one follower at a time. Damaged
- * or emptied state is refused, never begun anew silently. */
+ * or emptied state is refused, never begun anew silently. OUT_RETRY DRV-X004: another one has it.
+ */
 MUST_USE enum outcome follow_state_open(const char *folder, const char *migration,
                                         struct follow_state **state, struct error *err);
+/* Every two seconds, and OUT_OK between: the paths lead to its files, or nothing of it will be
+ * left. */
+MUST_USE enum outcome follow_state_check_place(struct follow_state *state, struct error *err);
 /* NULL is allowed. */
 void follow_state_close(struct follow_state *state);
 /* To be called before any other: what was read with other mappings is read again, so that what they

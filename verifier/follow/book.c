@@ -88,7 +88,7 @@ static enum outcome failed(const struct sqlite_db *db, struct error *err)
     const struct book *book = (const struct book *)db;
     int code = db->connection ? sqlite3_errcode(db->connection) & 0xff : SQLITE_NOMEM;
     if (code == SQLITE_BUSY || code == SQLITE_LOCKED) {
-        error_set(err, OUT_FATAL, ERR_STATE_FILE, "another verifier follows under this name");
+        error_set(err, OUT_RETRY, ERR_STATE_FILE, "another verifier follows under this name");
         error_hint(err, "stop it, or give this one a name of its own");
     } else {
         error_set(err, OUT_FATAL, ERR_STATE_FILE, "the verifier's book cannot be used");
@@ -96,6 +96,19 @@ static enum outcome failed(const struct sqlite_db *db, struct error *err)
         advise(code, err);
     }
     error_where(err, "%s", book->path);
+    return err->outcome;
+}
+
+enum outcome book_check_place(struct book *book, struct error *err)
+{
+    if (held_place_is_kept(&book->place, book->path))
+        return OUT_OK;
+    error_set(err, OUT_FATAL, ERR_STATE_FILE,
+              "the verifier's book was moved or deleted while it was used");
+    error_where(err, "%s", book->path);
+    error_cause(err, "what it would count from now on is lost");
+    error_hint(err, "put it back as it was, and start again; without it counting begins anew where "
+                    "Kafka says that the verifier was");
     return OUT_FATAL;
 }
 
@@ -332,10 +345,12 @@ enum outcome book_open(const struct book_conf *conf, int64_t unix_ms, struct boo
     enum outcome outcome = open_db(made, err);
     if (outcome == OUT_OK)
         outcome = load(made, unix_ms, err);
-    if (outcome == OUT_OK)
+    if (outcome == OUT_OK) {
+        held_place_take(&made->place, made->path);
         *book = made;
-    else
+    } else {
         book_close(made);
+    }
     return outcome;
 }
 

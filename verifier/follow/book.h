@@ -13,8 +13,8 @@
  * are counted as BOOK_OTHERS together; the same happens, minute by minute, to what would need more
  * rows of counts than `cells_max`.
  *
- * All failures are OUT_FATAL DRV-X004. The file is readable by its owner alone: samples are in it.
- * Opened by one process at a time.
+ * All failures are OUT_FATAL DRV-X004, unless written otherwise. The file is readable by its owner
+ * alone: samples are in it. Opened by one process at a time.
  */
 
 #include <stdbool.h>
@@ -45,9 +45,12 @@ struct book_conf {
 };
 
 /* Opens or makes <folder>/<migration>.verify.<id>.db and holds its lock. What is damaged is
- * refused, never begun anew silently. `unix_ms`: now. */
+ * refused, never begun anew silently. `unix_ms`: now. OUT_RETRY DRV-X004: another process has it.
+ */
 MUST_USE enum outcome book_open(const struct book_conf *conf, int64_t unix_ms, struct book **book,
                                 struct error *err);
+/* Every two seconds, and OUT_OK between: its path leads to it, or nothing of it will be left. */
+MUST_USE enum outcome book_check_place(struct book *book, struct error *err);
 /* NULL is allowed. */
 void book_close(struct book *book);
 

@@ -3,6 +3,7 @@
 
 /* The book's parts and how its statements are run; for the files named book_* only. */
 
+#include "common/io/held_file.h"
 #include "common/io/sqlite.h"
 #include "verifier/follow/book.h"
 
@@ -24,6 +25,7 @@ struct book_sizes {
 struct book {
     struct sqlite_db db; /* first: what failed knows by it whose it is */
     char *path;
+    struct held_place place;
     uint64_t names_max[BOOK_NAMES];
     uint64_t cells_max, samples_max, suspects_max;
     int64_t since_ms;

@@ -31,6 +31,7 @@
 #define STEP_MS 500   /* between two steps, unless there is much to do */
 #define RETRY_MS 1000 /* while a server is away */
 #define SAVE_MS 60000
+#define STORE_MS 120000                   /* for a file store that no worker has made yet */
 #define END_MS (STOP_PATIENCE_MS * 3 / 4) /* for suspects, after the signal */
 #define CLOSE_MS 5000
 #define ALERTS_MS 3000 /* of it: for alerts that are on their way */
@@ -54,6 +55,7 @@ struct follow {
     struct follow_reads *reads;
     struct outages outages;
     uint64_t retry_ms, step_ms, save_ms; /* not before */
+    uint64_t store_until_ms;             /* it is waited for until then; 0: it is not */
     bool failed;
     struct error failure;
 };
@@ -97,15 +99,30 @@ static void fail(struct follow *follow, const struct error *err)
     follow->failed = true;
 }
 
+/* The first worker makes it, and may be waiting for a server: a start from nothing. */
+static void wait_for_store(struct follow *follow, const struct error *err)
+{
+    uint64_t now_ms = clock_monotonic_ms();
+    if (follow->store_until_ms == 0) {
+        follow->store_until_ms = now_ms + STORE_MS;
+        log_line(LOG_WARN, "follow.no_store", "wait_ms=%d try=\"drover work makes it\"", STORE_MS);
+    } else if (now_ms >= follow->store_until_ms) {
+        fail(follow, err);
+    }
+}
+
 /* What came of a step: on, again in a moment, or never. */
 static void take_outcome(struct follow *follow, enum outcome outcome, const struct error *err)
 {
     if (outcome == OUT_OK) {
+        follow->store_until_ms = 0;
         see_back(follow);
         return;
     }
     follow->retry_ms = clock_monotonic_ms() + RETRY_MS;
-    if (can_wait(err))
+    if (outcome == OUT_RETRY && err->code == ERR_STORE_FILE)
+        wait_for_store(follow, err);
+    else if (can_wait(err))
         see_away(follow, err);
     else
         fail(follow, err);
@@ -308,6 +325,13 @@ static void save(struct follow *follow, bool is_last)
         log_error(LOG_WARN, "follow.not_saved", &err);
 }
 
+static void check_place(struct follow *follow)
+{
+    struct error err = {0};
+    if (book_check_place(follow->notes.book, &err) != OUT_OK)
+        fail(follow, &err);
+}
+
 static void turn_full_pass(struct follow *follow)
 {
     struct error err = {0};
@@ -363,6 +387,7 @@ static void work(struct follow *follow)
     follow->save_ms = clock_monotonic_ms() + SAVE_MS;
     while (!follow->failed && !stop_signal()) {
         turn(follow);
+        check_place(follow);
         turn_full_pass(follow);
         turn_alerts(follow);
         turn_reads(follow, false);

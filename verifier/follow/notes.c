@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "common/io/clock.h"
+#include "common/io/held_file.h"
 #include "verifier/follow/suspects.h"
 
 static void make_id(struct notes *notes, const struct settings *settings)
@@ -28,7 +29,12 @@ enum outcome notes_open(struct notes *notes, const struct settings *settings, st
         .samples_max = settings->samples,
         .suspects_max = SUSPECTS_MAX,
     };
-    return book_open(&conf, clock_unix_ms(), &notes->book, err);
+    struct held_wait wait = {0};
+    enum outcome outcome;
+    do
+        outcome = book_open(&conf, clock_unix_ms(), &notes->book, err);
+    while (outcome == OUT_RETRY && held_wait_turn(&wait, err));
+    return outcome == OUT_OK ? OUT_OK : OUT_FATAL;
 }
 
 void notes_close(struct notes *notes)

@@ -13,7 +13,7 @@ struct notes {
     char id[NOTES_ID_SIZE]; /* of this verifier among several */
 };
 
-/* Fails as book_open. */
+/* Fails as book_open, OUT_FATAL; a book that is held is waited for a while (held_file.h). */
 MUST_USE enum outcome notes_open(struct notes *notes, const struct settings *settings,
                                  struct error *err);
 void notes_close(struct notes *notes);

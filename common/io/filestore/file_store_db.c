@@ -174,10 +174,10 @@ enum outcome file_db_open(struct sqlite_db *db, const char *dir, struct error *e
 
 static enum outcome fail_missing(const char *dir, struct error *err)
 {
-    error_set(err, OUT_FATAL, ERR_STORE_FILE, "there is no file store");
+    error_set(err, OUT_RETRY, ERR_STORE_FILE, "there is no file store");
     error_where(err, "%s", dir);
     error_hint(err, "drover work with storage: file makes it; see store.dir");
-    return OUT_FATAL;
+    return OUT_RETRY;
 }
 
 /* *version 0: there is none, or a worker is just making it. */

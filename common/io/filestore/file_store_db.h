@@ -15,8 +15,8 @@
 /* `dir` is store.dir. Makes the database when there is none. OUT_FATAL DRV-F001. What fails later:
  * full disk, I/O, locks: OUT_RETRY DRV-F001; damage and rights: OUT_FATAL. */
 MUST_USE enum outcome file_db_open(struct sqlite_db *db, const char *dir, struct error *err);
-/* For who writes nothing: makes none, and whatever fails is OUT_FATAL. The snapshot is taken by
- * file_db_snapshot, if at all. */
+/* For who writes nothing: makes none, and whatever fails is OUT_FATAL; OUT_RETRY: there is none
+ * yet. The snapshot is taken by file_db_snapshot, if at all. */
 MUST_USE enum outcome file_db_open_reader(struct sqlite_db *db, const char *dir, struct error *err);
 /* Until the first worker has made it whole. False also when it cannot be read: ask a reader. */
 bool file_db_is_missing(const char *dir);

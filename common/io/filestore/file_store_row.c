@@ -10,6 +10,7 @@
 #include "common/io/filestore/file_generation.h"
 #include "common/io/filestore/file_store.h"
 #include "common/io/filestore/file_store_db.h"
+#include "common/io/held_file.h"
 #include "common/io/stores.h"
 
 /* The process's only one: it holds the folder's lock. */
@@ -17,7 +18,12 @@ static struct file_store *store;
 
 static enum outcome check(const struct store_opening *opening, struct error *err)
 {
-    return file_store_open(opening->settings, opening->checkpoint.mappings, &store, err);
+    struct held_wait wait = {0};
+    enum outcome outcome;
+    do
+        outcome = file_store_open(opening->settings, opening->checkpoint.mappings, &store, err);
+    while (outcome != OUT_OK && err->code == ERR_STORE_LOCKED && held_wait_turn(&wait, err));
+    return outcome;
 }
 
 static enum outcome open_store(const struct store_opening *opening, struct store_parts *parts,
