@@ -67,6 +67,6 @@ drover produce "$WORK/three.ndjson" >> "$WORK/produce.log" 2>&1
 reported() { [ "$(kcat -C -e -q -b "$KAFKA_BROKERS" -t "drover.$NAME.state" 2> /dev/null | jq -s -r '[.[] | select(.kind == "verify")] | last | .write_latency.since_start.verified.count')" = 100 ]; }
 wait_until 90 reported
 end_follower 0
-tail -n 1 "$WORK/follow.out" | grep -qE ' · p99 of 5 min: committed [0-9.]+ m?s, seen in Redis [0-9.]+ m?s, verified [0-9.]+ m?s' || fail "its line: $(tail -n 1 "$WORK/follow.out")"
+grep '^compared ' "$WORK/follow.out" | tail -n 1 | grep -qE ' · p99 of 5 min: committed [0-9.]+ m?s, seen in Redis [0-9.]+ m?s, verified [0-9.]+ m?s' || fail "its line: $(tail -n 1 "$WORK/follow.out")"
 stop_worker worker
 say done
