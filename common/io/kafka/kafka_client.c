@@ -520,16 +520,22 @@ enum outcome kafka_partition_count(rd_kafka_t *client, const char *topic, int ti
 
 #define ASK_AGAIN_MS 5000
 
-bool kafka_is_partition_there(rd_kafka_t *client, const char *topic,
-                              const rd_kafka_message_t *event)
+/* Whether the code says that a partition is unknown which the broker has. */
+static bool is_there(rd_kafka_t *client, rd_kafka_resp_err_t code, const char *topic,
+                     int32_t partition, int timeout_ms)
 {
     int32_t partitions;
     struct error ignored;
-    if (event->err != RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)
+    if (code != RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)
         return false;
-    enum outcome outcome =
-        kafka_partition_count(client, topic, ASK_AGAIN_MS, &partitions, &ignored);
-    return outcome == OUT_RETRY || (outcome == OUT_OK && event->partition < partitions);
+    enum outcome outcome = kafka_partition_count(client, topic, timeout_ms, &partitions, &ignored);
+    return outcome == OUT_RETRY || (outcome == OUT_OK && partition < partitions);
+}
+
+bool kafka_is_partition_there(rd_kafka_t *client, const char *topic,
+                              const rd_kafka_message_t *event)
+{
+    return is_there(client, event->err, topic, event->partition, ASK_AGAIN_MS);
 }
 
 /* rd_kafka_query_watermark_offsets waits for a silent broker far beyond its timeout (2.0.2: its
@@ -559,6 +565,8 @@ enum outcome kafka_watermarks(rd_kafka_t *client, const char *topic, int32_t par
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
             code = ask_offset(client, topic, partition, RD_KAFKA_OFFSET_END,
                               clock_left_ms(until_ms), high);
+        if (is_there(client, code, topic, partition, clock_left_ms(until_ms)))
+            code = RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
         if (!is_choosing(code) || clock_left_ms(until_ms) <= CHOOSING_MS)
             break;
         poll(NULL, 0, CHOOSING_MS);
