@@ -99,15 +99,15 @@ static void identify(struct follow_rejected *rejected, const struct source_file 
 }
 
 /* Rejections before those of `refused`. */
-static enum outcome join(struct passage *refused, struct bytes before)
+static void join(struct passage *refused, struct bytes before)
 {
     struct reading known;
-    struct error err;
-    if (before.size && reading_parse(before, &known, &err) == OUT_OK)
+    struct error ignored;
+    if (!before.size)
+        return;
+    if (reading_parse(before, &known, &ignored) == OUT_OK)
         passage_join(refused, &known);
-    if (before.size)
-        reading_free(&known);
-    return OUT_OK;
+    reading_free(&known);
 }
 
 /* Without run and time, so that the same rejections are the same bytes. */
@@ -134,14 +134,14 @@ static enum outcome put(struct follow_rejected *rejected, const char *path, stru
         return outcome;
     buf_init(&content, READING_BYTES);
     if (row && part)
-        outcome = join(refused, sqlite_bytes(row, 0));
+        join(refused, sqlite_bytes(row, 0));
     is_open = refused->reading.rejected || refused->reading.withheld;
     append_content(rejected, refused, &content);
     if (row)
         is_same = sqlite3_column_int(row, 2) && !sqlite3_column_int(row, 1) &&
                   bytes_equal(sqlite_bytes(row, 0), buf_view(&content));
     sqlite3_reset(row);
-    if (outcome == OUT_OK && !is_same)
+    if (!is_same)
         outcome = sqlite_run(db, SQL_PUT,
                              VALUES(BLOB(uri), DIGEST(source), BLOB(bytes_text(path)),
                                     BLOB(buf_view(&content)), NUMBER(is_open)),

@@ -8,6 +8,7 @@
 #include "common/policy/live_view.h"
 #include "tests/support/random.h"
 #include "tests/support/suite.h"
+#include "tests/support/view_fits.h"
 
 static struct live_state random_state_of_run(void)
 {
@@ -55,15 +56,7 @@ START_TEST(always_fits)
     struct buf out;
     buf_init(&out, 65536);
     live_view_append(&out, &state, width, height);
-    int lines = 0;
-    for (const char *at = buf_text(&out); *at; lines++) {
-        const char *end = strchr(at, '\n');
-        ck_assert_ptr_nonnull(end);
-        int columns = text_width(bytes_of(at, (size_t)(end - at)));
-        ck_assert_msg(columns <= width, "seed %lu: %d columns of %d: %.*s",
-                      (unsigned long)random_seed, columns, width, (int)(end - at), at);
-        at = end + 1;
-    }
+    int lines = view_fits(&out, width);
     ck_assert_msg(lines <= height - 1, "seed %lu: %d lines of %d", (unsigned long)random_seed,
                   lines, height);
     ck_assert_msg(height < 2 || strstr(buf_text(&out), width >= 6 ? "work" : ""), "seed %lu",

@@ -6,6 +6,7 @@
 #include "common/policy/shadow_view.h"
 #include "tests/support/random.h"
 #include "tests/support/suite.h"
+#include "tests/support/view_fits.h"
 
 static struct shadow_part random_part(void)
 {
@@ -50,16 +51,11 @@ START_TEST(always_fits)
 {
     random_begin((uint64_t)_i + 1);
     struct shadow_state state = random_moment();
-    int width = (int)random_below(160) + 1, height = (int)random_below(12) + 1, lines = 0;
+    int width = (int)random_below(160) + 1, height = (int)random_below(12) + 1;
     struct buf out;
     buf_init(&out, 65536);
     shadow_view_append(&out, &state, width, height);
-    for (const char *at = buf_text(&out); *at; lines++) {
-        const char *end = strchr(at, '\n');
-        ck_assert_ptr_nonnull(end);
-        ck_assert_int_le(text_width((struct bytes){at, (size_t)(end - at)}), width);
-        at = end + 1;
-    }
+    int lines = view_fits(&out, width);
     ck_assert_int_lt(lines, height);
     buf_free(&out);
 }

@@ -4,6 +4,7 @@
 #include "common/base/text_width.h"
 #include "tests/support/random.h"
 #include "tests/support/suite.h"
+#include "tests/support/view_fits.h"
 #include "verifier/follow/follow_screen.h"
 
 static struct rolling rolling;
@@ -53,16 +54,11 @@ START_TEST(always_fits)
     for (int i = 0; i < OUTAGE_SERVICES; i++)
         outage_see(&outages, (enum outage_service)i, random_below(2), "DRV-P001",
                    "connection refused 127.0.0.1:5432", screen.now_ms - random_below(10000000));
-    int width = (int)random_below(160) + 1, height = (int)random_below(24) + 1, lines = 0;
+    int width = (int)random_below(160) + 1, height = (int)random_below(24) + 1;
     struct buf out;
     buf_init(&out, 65536);
     follow_screen_append(&out, &screen, width, height);
-    for (const char *at = buf_text(&out); *at; lines++) {
-        const char *end = strchr(at, '\n');
-        ck_assert_ptr_nonnull(end);
-        ck_assert_int_le(text_width((struct bytes){at, (size_t)(end - at)}), width);
-        at = end + 1;
-    }
+    int lines = view_fits(&out, width);
     ck_assert_int_lt(lines, height);
     ck_assert(lines > 0 || height == 1);
     buf_free(&out);
