@@ -10,22 +10,8 @@ export DROVER_STORAGE=hybrid
 start_redis
 prepare
 
-: > "$WORK/follow.out"
-start_follower() {
-  "$DROVER" verify --follow --config "$WORK/drover.yaml" --log-format logfmt --compare-reads 100/s --compare-timeout 20s "$@" >> "$WORK/follow.out" 2>> "$WORK/follow.log" &
-  FOLLOWER=$!
-  PIDS+=("$FOLLOWER")
-}
-end_follower() {
-  local status=0
-  kill -TERM "$FOLLOWER"
-  wait "$FOLLOWER" || status=$?
-  equal "exit code of the follower" "$status" "$1"
-}
-has_begun() { [ "$(grep -c follow.begun "$WORK/follow.log")" -ge "$1" ]; }
-last() { tail -n 1 "$WORK/follow.out" | jq -r "$1"; }
-is() { [ "$(last "$1" 2> /dev/null)" = "${2:-true}" ]; }
-has_compared() { is ".compared == $1 and .behind == 0 and .suspects == 0"; }
+. "$(dirname "$0")/one_follower_lib.sh"
+FOLLOWER_FLAGS=(--compare-reads 100/s --compare-timeout 20s)
 start_old() {
   python3 tests/e2e/old_store.py "$WORK/records.ndjson" "$WORK/port" >> "$WORK/old_store.log" 2>&1 &
   OLD=$!

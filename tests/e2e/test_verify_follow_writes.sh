@@ -9,21 +9,8 @@ export DROVER_STORAGE=hybrid
 start_redis
 prepare
 
-: > "$WORK/follow.out"
-start_follower() {
-  "$DROVER" verify --follow --full-every 0 --config "$WORK/drover.yaml" --log-format logfmt "$@" >> "$WORK/follow.out" 2>> "$WORK/follow.log" &
-  FOLLOWER=$!
-  PIDS+=("$FOLLOWER")
-}
-end_follower() {
-  local status=0
-  kill -TERM "$FOLLOWER"
-  wait "$FOLLOWER" || status=$?
-  equal "exit code of the follower" "$status" "$1"
-}
-has_begun() { [ "$(grep -c follow.begun "$WORK/follow.log")" -ge "$1" ]; }
-last() { tail -n 1 "$WORK/follow.out" | jq -r "$1"; }
-has_compared() { [ "$(last .compared)" = "$1" ] && [ "$(last .behind)" = 0 ] && [ "$(last .suspects)" = 0 ]; }
+. "$(dirname "$0")/one_follower_lib.sh"
+FOLLOWER_FLAGS=(--full-every 0)
 now_ms() { date +%s%3N; }
 have_waited() { [ $(( $(now_ms) - PRODUCED )) -ge "$1" ]; }
 
