@@ -10,7 +10,7 @@
  *
  * A message is in the topic before a worker can write its record, so ends that are asked for after
  * the record was read have it. Bounded: as many records as are rechecked, a few rounds; what
- * changes in each of them is neither right nor wrong.
+ * changes in each of them is neither right nor wrong, but for rows that nobody sent, which stay so.
  */
 
 #include "verifier/actual.h"

@@ -470,7 +470,9 @@ static void settle_moved(struct verify_run *run, struct moving_record *record)
 {
     struct diff_entry *entry = record->entry;
     bool wrong = record->end == MOVING_PROVEN;
-    if (record->extra && wrong) {
+    bool unexplained =
+        wrong || record->end == MOVING_OPEN; /* it is there, and no message made it */
+    if (record->extra && unexplained) {
         confirm_extra(run, record->extra);
     } else if (record->extra) {
         clear_extra(run, record->extra);
