@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "common/base/mem.h"
@@ -245,6 +246,16 @@ bool files_is_folder(const char *path)
 {
     struct stat status;
     return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+bool files_is_read_only(const char *path)
+{
+    struct statvfs system;
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? mem_text_part(path, (size_t)(slash - path) + 1) : mem_text(".");
+    bool is_known = statvfs(path, &system) == 0 || statvfs(folder, &system) == 0;
+    free(folder);
+    return is_known && (system.f_flag & ST_RDONLY);
 }
 
 int64_t files_time_ns(const struct timespec *time)

@@ -51,5 +51,7 @@ int64_t files_time_ns(const struct timespec *time);
 
 bool files_exist(const char *path);
 bool files_is_folder(const char *path);
+/* Whether it is, or would be, on a file system that takes no writes at all. */
+bool files_is_read_only(const char *path);
 
 #endif

@@ -10,7 +10,7 @@
  *
  * The application knows nothing of Drover. No dependencies; Node 18 or later.
  */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -53,6 +53,14 @@ export class Store {
   get(tenant, kind, id) {
     const content = this.#read(this.#file(tenant, kind, id), kind);
     return kind === 'users' ? content[id] : content.find((record) => record.id === id);
+  }
+
+  /* All of that kind, of every chat for chats. */
+  list(tenant, kind) {
+    const folder = join(this.#folder, tenant);
+    const names = existsSync(folder) ? readdirSync(folder).sort() : [];
+    return names.filter((name) => (kind === 'chats' ? /^chat-.*\.json$/.test(name) : name === `${kind}.json`))
+      .flatMap((name) => Object.values(this.#read(join(folder, name), kind)));
   }
 
   /* New or in the place of the one that was there. */
@@ -123,6 +131,10 @@ if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) 
   const store = new Store(values.data);
   const server = createServer((request, response) => serve(store, request, response)
     .catch((error) => answer(response, error instanceof SyntaxError ? 400 : 500)));
+  server.on('error', (error) => {
+    console.error(error.code === 'EADDRINUSE' ? `port ${values.port} is taken: choose another with --port` : error.message);
+    process.exit(1);
+  });
   server.listen(Number(values.port), '127.0.0.1', () => {
     console.log(`http://127.0.0.1:${server.address().port}/<tenant>/<${KINDS.join('|')}>/<id>`);
   });

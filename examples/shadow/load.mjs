@@ -14,7 +14,7 @@ import { appendFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { setTimeout as rest } from 'node:timers/promises';
-import { Store } from './app.mjs';
+import { KINDS, Store } from './app.mjs';
 
 const TICK_MS = 20;
 const REPAIR_MS = 2000;
@@ -146,16 +146,20 @@ function change() {
   else write('updated', kind, pick(living[kind]));
 }
 
-/* The same whether the files are there or not: those that are keep what they hold. */
+/* Files that are there keep what they hold. */
 function fill() {
-  const missing = !existsSync(join(given.data, tenants[0]));
+  if (existsSync(join(given.data, tenants[0]))) {
+    for (const tenant of tenants) {
+      for (const kind of KINDS) {
+        for (const { id, rev } of store.list(tenant, kind)) living[kind].push({ tenant, id, rev });
+      }
+    }
+    return;
+  }
   const place = (kind, tenant, id) => {
     const one = { tenant, id };
-    const record = missing ? undefined : store.get(tenant, kind, id);
-    if (!missing && !record) return;
-    if (record && kind === 'projects') one.rev = record.rev;
     living[kind].push(one);
-    if (!record) write('created', kind, one);
+    write('created', kind, one);
   };
   for (const tenant of tenants) {
     for (let i = 0; i < PER_TENANT.users; i += 1) place('users', tenant, `u${i}`);

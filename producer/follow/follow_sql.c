@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "common/base/mem.h"
+#include "common/io/files.h"
 
 static const char SCHEMA[] =
     "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=FILE;"
@@ -193,6 +194,12 @@ static void advise(const struct follow_state *state, struct error *err)
 {
     sqlite3 *connection = state->db.connection;
     int code = connection ? sqlite3_errcode(connection) & 0xff : SQLITE_NOMEM;
+    if (files_is_read_only(state->path)) { /* SQLite calls it an I/O error, or damage */
+        error_cause(err, "%s; its file system is read-only",
+                    connection ? sqlite3_errmsg(connection) : "no memory");
+        error_hint(err, "make it writable again, and start again: nothing is lost");
+        return;
+    }
     switch (code == SQLITE_READONLY && is_writable(state) ? SQLITE_CORRUPT : code) {
     case SQLITE_FULL:
         error_hint(err, "make room on its disk, and start again: nothing is lost");

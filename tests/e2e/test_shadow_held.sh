@@ -5,7 +5,7 @@
 . "$(dirname "$0")/shadow_lib.sh"
 
 start_shadow() {
-  "$DROVER" shadow --config "${CONFIG:-$WORK/drover.yaml}" --workers 1 > "$WORK/shadow.out" 2> "$WORK/shadow.log" &
+  "$DROVER" shadow --config "${CONFIG:-$WORK/drover.yaml}" --workers 1 --full-every 1h > "$WORK/shadow.out" 2> "$WORK/shadow.log" &
   SHADOW=$!
   PIDS+=("$SHADOW")
 }
@@ -40,6 +40,7 @@ say "killed while its parts cannot end at once: the new ones wait for them, and 
 start_shadow
 wait_until 90 is_same
 wait_until 60 compares
+ps -o args= -p "$(part verify)" | grep -q -- ' --full-every=3600000' || fail "the verifier was not told how often everything is verified"
 OLD=$(part 'produce'; part 'verify')
 kill -STOP $OLD
 kill -KILL "$SHADOW"
@@ -69,4 +70,21 @@ expect_exit 1 wait "$OTHER"
 has "$WORK/other.log" "the verifier's book was moved or deleted while it was used"
 kill -TERM "$SHADOW"
 wait "$SHADOW" || true
+if mkdir -p "$WORK/ro" && mount -t tmpfs -o size=16m tmpfs "$WORK/ro" 2> "$WORK/mount.log"; then
+  say "a state_dir on a file system that is read-only is said to be that, and not to be damaged"
+  sed "s|^state_dir: .*|state_dir: $WORK/ro/state|" "$WORK/drover.yaml" > "$WORK/ro.yaml"
+  "$DROVER" verify --follow --config "$WORK/ro.yaml" > "$WORK/ro.out" 2> "$WORK/ro.log" &
+  FOLLOWER=$!
+  PIDS+=("$FOLLOWER")
+  wait_until 60 grep -q follow.begun "$WORK/ro.log"
+  kill -KILL "$FOLLOWER"
+  wait "$FOLLOWER" 2> /dev/null || true
+  mount -o remount,ro "$WORK/ro"
+  got=0
+  "$DROVER" verify --follow --config "$WORK/ro.yaml" > "$WORK/ro.out" 2> "$WORK/ro.log" || got=$?
+  umount "$WORK/ro"
+  equal "exit code on a read-only file system" "$got" 1
+  has "$WORK/ro.log" "its file system is read-only"
+  has "$WORK/ro.log" "make it and its folder writable, and start again: nothing is lost"
+fi
 say done

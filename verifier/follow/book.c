@@ -71,6 +71,10 @@ static void advise(int code, struct error *err)
     case SQLITE_NOMEM:
         error_hint(err, "give it room, and start again: nothing is lost");
         break;
+    case SQLITE_IOERR:
+        error_hint(err, "the disk failed: see the system's log, and start again; if that does not "
+                        "help, restore it from a copy");
+        break;
     case SQLITE_READONLY:
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
@@ -91,9 +95,11 @@ static enum outcome failed(const struct sqlite_db *db, struct error *err)
         error_set(err, OUT_RETRY, ERR_STATE_FILE, "another verifier follows under this name");
         error_hint(err, "stop it, or give this one a name of its own");
     } else {
+        bool is_read_only = files_is_read_only(book->path);
         error_set(err, OUT_FATAL, ERR_STATE_FILE, "the verifier's book cannot be used");
-        error_cause(err, "%s", db->connection ? sqlite3_errmsg(db->connection) : "no memory");
-        advise(code, err);
+        error_cause(err, "%s%s", db->connection ? sqlite3_errmsg(db->connection) : "no memory",
+                    is_read_only ? "; its file system is read-only" : "");
+        advise(is_read_only ? SQLITE_READONLY : code, err);
     }
     error_where(err, "%s", book->path);
     return err->outcome;
