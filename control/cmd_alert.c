@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <uv.h>
 
+#include "common/base/plural.h"
 #include "common/io/alert/alerts.h"
 #include "control/command.h"
 
@@ -102,7 +103,7 @@ enum exit_code alert_command(const struct invocation *invocation, struct error *
     if (outcome == OUT_OK && test.failed == 0)
         return EXIT_OK;
     if (outcome == OUT_OK)
-        error_set(err, OUT_FATAL, ERR_ALERT, "%zu of %zu messages could not be told", test.failed,
-                  test.told);
+        error_set(err, OUT_FATAL, ERR_ALERT, "%zu of %zu message%s could not be told", test.failed,
+                  test.told, plural_end(test.told));
     return command_fail(err);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/base/plural.h"
 #include "common/base/text.h"
 #include "common/model/message/dead_letter.h"
 #include "common/model/message/decision.h"
@@ -215,9 +216,9 @@ static bool test_reading(struct verify_run *run, const struct readings_entry *en
     void (*say)(struct verify_report *, const char *, ...) =
         entry->seen < entry->produced ? verify_report_break : verify_report_warn;
     say(report,
-        "the producer says that it sent %" PRIu64 " records of %s, the topic holds %" PRIu64
+        "the producer says that it sent %" PRIu64 " record%s of %s, the topic holds %" PRIu64
         " of them",
-        entry->produced, name, entry->seen);
+        entry->produced, plural_end(entry->produced), name, entry->seen);
     return entry->seen < entry->produced;
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/base/plural.h"
 #include "common/io/clock.h"
 #include "common/model/message/receipt.h"
 #include "common/model/message/record.h"
@@ -285,8 +286,8 @@ void receipts_test(struct verify_run *run)
     if (((holes && !run->holes.overflowed) || receipts->overflowed) && !hushed)
         verify_report_warn(report,
                            "hints incomplete: receipts of %" PRIu64
-                           " records are not in %s (the verdicts do not need them)",
-                           holes, run->topics[TOPIC_RESULTS]);
+                           " record%s are not in %s (the verdicts do not need them)",
+                           holes, plural_end(holes), run->topics[TOPIC_RESULTS]);
     for (size_t i = 0; i < receipts->count; i++) {
         const struct batch_receipt *receipt = &receipts->batches[i];
         if (receipt->next > report->partitions[receipt->partition].snapshot_end)

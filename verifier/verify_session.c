@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/base/plural.h"
 #include "common/io/clock.h"
 #include "common/io/mappings.h"
 #include "common/io/report_folder.h"
@@ -354,8 +355,8 @@ void verify_session_note_produced(struct verify_session *session,
     }
     if (!counters->failed_sources)
         return;
-    verify_report_break(report, "%" PRIu64 " sources could not be read whole",
-                        counters->failed_sources);
+    verify_report_break(report, "%" PRIu64 " source%s could not be read whole",
+                        counters->failed_sources, plural_end(counters->failed_sources));
 }
 
 /* ---- concluding -------------------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 /* See the header. */
 #include <inttypes.h>
 
+#include "common/base/plural.h"
 #include "common/base/text.h"
 #include "common/policy/shadow_view.h"
 #include "common/policy/view_lines.h"
@@ -19,7 +20,7 @@ static struct buf *begin_part(struct view_lines *lines, const char *name,
         buf_append_format(out, "%zu of %zu running · ", part->running, part->wanted);
     if (part->restarts)
         buf_append_format(out, "restarted %" PRIu64 " time%s · ", part->restarts,
-                          part->restarts == 1 ? "" : "s");
+                          plural_end(part->restarts));
     return out;
 }
 
@@ -30,7 +31,8 @@ static void append_verify(struct buf *out, const struct shadow_state *state)
         return;
     }
     view_lines_append_count(out, "", state->compared, " compared");
-    view_lines_append_count(out, " · ", state->discrepancies, " discrepancies");
+    view_lines_append_count(out, " · ", state->discrepancies,
+                            state->discrepancies == 1 ? " discrepancy" : " discrepancies");
     if (state->compared)
         buf_append_format(out, " · rate at most %.3g %%", state->upper * 100);
     if (!state->has_full_pass)

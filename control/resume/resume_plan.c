@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/plural.h"
 #include "common/policy/apply/sequence.h"
 
 static int64_t min(int64_t a, int64_t b)
@@ -23,11 +24,6 @@ static int64_t begin_of(const struct checkpoint_image *image, bool hybrid)
     return hybrid ? min(begin, image->redis_next) : begin;
 }
 
-static const char *plural(int64_t count)
-{
-    return count == 1 ? "" : "s";
-}
-
 /* They are in PostgreSQL, but Redis would never get them from the topic. */
 static void plan_redis(const struct resume_case *known, struct resume_plan *plan)
 {
@@ -37,7 +33,8 @@ static void plan_redis(const struct resume_case *known, struct resume_plan *plan
     snprintf(plan->what, sizeof plan->what,
              "%" PRId64 " offset%s not yet in Redis, %" PRId64 " to %" PRId64
              ": drover rebuild redis fills it",
-             plan->to - plan->from, plural(plan->to - plan->from), plan->from, plan->to - 1);
+             plan->to - plan->from, plural_end((uint64_t)(plan->to - plan->from)), plan->from,
+             plan->to - 1);
 }
 
 /* Retention ate what was not applied yet; or what was applied, and is to be told or written to
@@ -67,7 +64,8 @@ static void plan_offsets(const struct resume_case *known, int64_t begin, bool hy
              plan->from, plan->to - 1);
     snprintf(plan->what, sizeof plan->what,
              "%" PRId64 " offset%s of the topic, %" PRId64 " to %" PRId64 "%s",
-             plan->to - plan->from, plural(plan->to - plan->from), plan->from, plan->to - 1,
+             plan->to - plan->from, plural_end((uint64_t)(plan->to - plan->from)), plan->from,
+             plan->to - 1,
              hybrid && known->image.redis_next < next
                  ? "; and what came before is not all in Redis: drover rebuild redis fills it"
                  : "");
@@ -82,7 +80,8 @@ static void plan_numbers(const struct halted *halted, struct resume_plan *plan)
     snprintf(plan->run, sizeof plan->run, "%s", halted->run);
     snprintf(plan->what, sizeof plan->what,
              "%" PRId64 " message%s of run %s, number%s %" PRId64 " to %" PRId64, count,
-             plural(count), plan->run, plural(count), plan->first, plan->last);
+             plural_end((uint64_t)count), plan->run, plural_end((uint64_t)count), plan->first,
+             plan->last);
 }
 
 static enum outcome refuse_topic(const struct resume_case *known, struct error *err)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/base/mem.h"
+#include "common/base/plural.h"
 #include "common/base/text.h"
 #include "common/io/answer.h"
 #include "common/io/clock.h"
@@ -120,8 +121,8 @@ static void append_footnotes(struct buf *out, const struct status *status, const
                           count_text(status->messages, numbers[1]));
     uint64_t behind = behind_in_redis(status);
     if (behind)
-        buf_append_format(out, "Redis is %s messages behind PostgreSQL: a worker brings it up\n",
-                          count_text(behind, numbers[0]));
+        buf_append_format(out, "Redis is %s message%s behind PostgreSQL: a worker brings it up\n",
+                          count_text(behind, numbers[0]), plural_end(behind));
     for (const char *at = status->store.loading; *at; at += strcspn(at, "\n") + 1)
         buf_append_format(out, "%.*s is still being loaded: drover load finish makes it whole\n",
                           (int)strcspn(at, "\n"), at);

@@ -57,7 +57,7 @@ equal "rows" "$(psql "$ADMIN" -Atc "SELECT count(*) FROM public.event WHERE id L
 
 say "what was given up keeps nobody from a match, what is gone and was applied does"
 expect_exit 5 drover verify > "$WORK/verify.log" 2>&1
-has "$WORK/verify.log" "1 records at the begin of the source topic are gone" # b0 was applied, and nobody gave it up
+has "$WORK/verify.log" "1 record at the begin of the source topic is gone" # b0 was applied, and nobody gave it up
 drover_two() { DROVER_MIGRATION=${NAME}_two drover "$@"; }
 drover_two topics apply > "$WORK/topics2.log" 2>&1
 for n in 1 2 3 4 5 6; do
@@ -77,7 +77,7 @@ expect_exit 0 drover_two verify --json > "$WORK/verify.json" 2> "$WORK/verify.lo
 equal "given up" "$(jq -c '[.verdict, .evicted, .given_up, .source_records, .counts.match]' "$WORK/verify.json")" '["match",2,2,6,6]'
 "$TOOL" trim "drover.${NAME}_two.source" "$PARTITION" 3 # and one more, which was applied
 expect_exit 5 drover_two verify > "$WORK/verify.log" 2>&1
-has "$WORK/verify.log" "1 records at the begin of the source topic are gone"
+has "$WORK/verify.log" "1 record at the begin of the source topic is gone"
 
 say "of dead letters those that are open"
 # dead_letter OFFSET: of that message of partition 0

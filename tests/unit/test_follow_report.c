@@ -141,6 +141,18 @@ START_TEST(test_the_verdict_is_the_counts)
 }
 END_TEST
 
+START_TEST(test_one_is_no_plural)
+{
+    count(VERDICT_MATCH, 1);
+    report.windows[FOLLOW_TOTAL].upper = 0.95;
+    report.not_compared = 1;
+    says("inconclusive", "INCONCLUSIVE",
+         "no discrepancy, but too few comparisons to say so: 1 comparison, a sample: 1 was left "
+         "out; with 95 % confidence the rate is at most 95 %, the limit is 0.01 %");
+    ck_assert(shows("1&#160;key version judged ="));
+}
+END_TEST
+
 /* Every verdict is either compared, or named among what was not, or a problem. */
 START_TEST(test_every_verdict_counts_somewhere)
 {
@@ -587,6 +599,7 @@ static Suite *follow_report_suite(void)
     TCase *tcase = tcase_create("report");
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, test_the_verdict_is_the_counts);
+    tcase_add_test(tcase, test_one_is_no_plural);
     tcase_add_loop_test(tcase, test_every_verdict_counts_somewhere, 0, VERDICT_COUNT);
     tcase_add_test(tcase, test_samples_of_a_full_pass);
     tcase_add_test(tcase, test_plots);

@@ -95,6 +95,21 @@ START_TEST(a_calm_moment_has_numbers_alone)
 }
 END_TEST
 
+START_TEST(one_is_no_plural)
+{
+    struct shadow_state state = CALM;
+    state.work.restarts = 1;
+    state.discrepancies = 1;
+    state.has_full_pass = true;
+    state.full_pass_problems = 1;
+    shows(&state, "  produce  12 345 sent\n"
+                  "  work     restarted 1 time · 12 340 of 12 345 committed · lag 5 · 480/s\n"
+                  "  verify   12 000 compared · 1 discrepancy · rate at most 0.025 % · full pass: "
+                  "1 problem\n"
+                  "           up 1:05 · Ctrl-C stops\n");
+}
+END_TEST
+
 START_TEST(what_is_wrong_is_said_first)
 {
     struct shadow_state state = CALM;
@@ -158,6 +173,7 @@ static Suite *shadow_view_suite(void)
     TCase *tcase = tcase_create("view");
     tcase_add_loop_test(tcase, always_fits, 0, 400);
     tcase_add_test(tcase, a_calm_moment_has_numbers_alone);
+    tcase_add_test(tcase, one_is_no_plural);
     tcase_add_test(tcase, what_is_wrong_is_said_first);
     tcase_add_test(tcase, a_plain_line_has_the_same_numbers);
     tcase_add_test(tcase, the_last_full_pass_is_said);

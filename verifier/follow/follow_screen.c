@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <math.h>
 
+#include "common/base/plural.h"
 #include "common/base/text.h"
 #include "common/base/text_width.h"
 #include "common/policy/html_out.h"
@@ -239,7 +240,7 @@ static void append_scope(struct view_lines *lines, const struct follow_screen *s
     buf_append_text(out, "up ");
     outage_append_time(out, screen->up_ms);
     buf_append_format(out, " · %zu partition%s", screen->numbers->partitions,
-                      screen->numbers->partitions == 1 ? "" : "s");
+                      plural_end(screen->numbers->partitions));
     buf_append_text(out, screen->is_stopping ? " · stopping" : " · Ctrl-C stops");
 }
 

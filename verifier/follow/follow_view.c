@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 
+#include "common/base/plural.h"
 #include "common/policy/totals.h"
 
 uint64_t follow_numbers_wrong(const struct follow_numbers *numbers)
@@ -74,7 +75,7 @@ void follow_view_append_line(struct buf *out, const struct follow_numbers *numbe
         buf_append_format(out, " · %.4g %% of the keys", 100 * numbers->share);
     if (numbers->full->began_ms >= 0)
         buf_append_format(out, " · full pass: %" PRIu64 " problem%s%s", numbers->full->problems,
-                          numbers->full->problems == 1 ? "" : "s",
+                          plural_end(numbers->full->problems),
                           numbers->full->not_whole.size ? ", not whole" : "");
     append_latencies(out, numbers);
     for (int service = 0; service < OUTAGE_SERVICES; service++)

@@ -1,6 +1,7 @@
 /* The page of a verification that follows: what it found and how sure that is first, how it came
  * about last. */
 
+#include "common/base/plural.h"
 #include "common/policy/verify/follow_html_internal.h"
 
 #include "common/base/text.h"
@@ -66,8 +67,9 @@ static void append_sentence(struct buf *out, const uint64_t *counts)
 {
     char text[28];
     const char *between = " = ";
-    buf_append_format(out, "%s key versions judged",
-                      text_format_count(totals_records(&TOTALS_VERIFY, counts), text));
+    uint64_t judged = totals_records(&TOTALS_VERIFY, counts);
+    buf_append_format(out, "%s key version%s judged", text_format_count(judged, text),
+                      plural_end(judged));
     for (int v = 0; v < VERDICT_COUNT; v++) {
         if (!counts[v] || TOTALS_VERIFY.classes[v].outside)
             continue;

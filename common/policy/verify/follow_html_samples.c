@@ -1,5 +1,6 @@
 /* Discrepancies of the page of a verification that follows, by verdict. */
 
+#include "common/base/plural.h"
 #include "common/policy/verify/follow_html_internal.h"
 
 #include <inttypes.h>
@@ -88,8 +89,9 @@ static void append_fields(const struct follow_sample *sample, struct buf *out)
     }
     buf_append_text(out, "</table>\n");
     if (sample->field_total > sample->field_count)
-        buf_append_format(out, "<p class=\"dim\">… and %zu more members</p>\n",
-                          sample->field_total - sample->field_count);
+        buf_append_format(out, "<p class=\"dim\">… and %zu more member%s</p>\n",
+                          sample->field_total - sample->field_count,
+                          plural_end(sample->field_total - sample->field_count));
 }
 
 static void append_sample(const struct follow_report *report, const struct follow_sample *sample,

@@ -78,10 +78,12 @@ static void append_bound(const struct follow_report *report, struct buf *out)
 /* Of what: all keys, or a share of them. */
 static void append_compared(const struct follow_report *report, struct buf *out)
 {
-    append_count(out, follow_report_compared(report->windows[FOLLOW_TOTAL].counts), "comparisons");
+    uint64_t compared = follow_report_compared(report->windows[FOLLOW_TOTAL].counts);
+    append_count(out, compared, compared == 1 ? "comparison" : "comparisons");
     if (report->not_compared) {
         buf_append_text(out, ", a sample: ");
-        append_count(out, report->not_compared, "were left out");
+        append_count(out, report->not_compared,
+                     report->not_compared == 1 ? "was left out" : "were left out");
     }
 }
 

@@ -44,8 +44,9 @@ static void append_notes(const struct verify_html *page)
                           error_code_id(ERR_VERIFY_COUNTS));
     if (report->evicted > report->given_up) {
         buf_append_text(out, "<p class=\"note\">");
-        html_append_count(out, report->evicted - report->given_up);
-        buf_append_text(out, " " VERIFY_WORDS_EVICTED ".</p>\n");
+        uint64_t gone = report->evicted - report->given_up;
+        html_append_count(out, gone);
+        buf_append_format(out, " %s.</p>\n", verify_words_evicted(gone));
     }
     for (size_t i = 0; i < report->warning_count; i++) {
         buf_append_text(out, "<p class=\"note warning\">warning: ");

@@ -81,7 +81,7 @@ static void append_legend(struct buf *out, const uint64_t *total, uint64_t sum)
 static struct bytes identity(const struct verify_html *page, struct buf *text)
 {
     totals_append_identity(text, &TOTALS_VERIFY, page->total, page->report->source_count,
-                           "source records", 0, SIZE_MAX);
+                           verify_words_records(page->report), 0, SIZE_MAX);
     struct bytes line = buf_view(text);
     return line.size ? bytes_of(line.data, line.size - 1) : line;
 }

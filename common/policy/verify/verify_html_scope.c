@@ -43,7 +43,8 @@ static void append_rows(const struct verify_html *page)
         verify_html_append_uncompared(page->out, page->total[UNCOMPARED[i].verdict],
                                       TOTALS_VERIFY.classes[UNCOMPARED[i].verdict].title,
                                       UNCOMPARED[i].why);
-    verify_html_append_uncompared(page->out, report->evicted, "evicted", VERIFY_WORDS_EVICTED);
+    verify_html_append_uncompared(page->out, report->evicted, "evicted",
+                                  verify_words_evicted(report->evicted));
     verify_html_append_uncompared(page->out, report->not_rechecked, "not looked at again",
                                   "differences that are counted without naming their members");
     verify_html_append_uncompared(page->out, report->side_checks.sealed.not_compared,

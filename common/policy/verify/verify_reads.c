@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "common/base/plural.h"
 #include "common/base/text.h"
 #include "common/policy/text_line.h"
 
@@ -211,13 +212,13 @@ static void append_rest(const struct verify_reads_store *store, size_t width, st
 static void append_head(const struct verify_reads *reads, struct buf *out)
 {
     char number[28];
-    buf_append_format(out, "reads compared: %s keys at %llu/s",
-                      text_format_count(reads->keys, number),
+    buf_append_format(out, "reads compared: %s key%s at %llu/s",
+                      text_format_count(reads->keys, number), plural_end(reads->keys),
                       (unsigned long long)reads->per_second);
     if (reads->for_ms)
         buf_append_format(out, " for %g s", (double)reads->for_ms / 1000);
-    buf_append_format(out, ", %llu connections to each store\n",
-                      (unsigned long long)reads->connections);
+    buf_append_format(out, ", %llu connection%s to each store\n",
+                      (unsigned long long)reads->connections, plural_end(reads->connections));
     buf_append_format(out, "  %-12s", "");
     append_cell(out, "reads");
     for (int i = 0; i < READS_PERCENTILES; i++)

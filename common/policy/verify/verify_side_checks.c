@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "common/base/plural.h"
 #include "common/base/text.h"
 #include "common/policy/text_line.h"
 
@@ -144,9 +145,10 @@ static void append_orphans(const struct verify_orphans *orphans, size_t width, s
 {
     char count[28];
     struct side_text text = begin(out, width, "orphans:");
-    text_line_format(&text.line, " %s rows of %s", text_format_count(orphans->rows, count),
-                     orphans->entity);
-    text_line_format(&text.line, " refer to a %s", orphans->parent);
+    text_line_format(&text.line, " %s row%s of %s", text_format_count(orphans->rows, count),
+                     plural_end(orphans->rows), orphans->entity);
+    text_line_format(&text.line, orphans->rows == 1 ? " refers to a %s" : " refer to a %s",
+                     orphans->parent);
     text_line_words(&text.line, BYTES_LITERAL(" that is not there"));
     text_line_end(&text.line);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/base/error.h"
+#include "common/base/plural.h"
 #include "common/base/text.h"
 #include "common/policy/text_line.h"
 #include "common/policy/totals.h"
@@ -67,8 +68,9 @@ static void append_fields(const struct screen *screen, const struct verify_sampl
         buf_free(&piece);
     }
     if (sample->field_total > sample->field_count)
-        buf_append_format(out, "      … and %zu more members\n",
-                          sample->field_total - sample->field_count);
+        buf_append_format(out, "      … and %zu more member%s\n",
+                          sample->field_total - sample->field_count,
+                          plural_end(sample->field_total - sample->field_count));
 }
 
 static void put_safe(struct text_line *line, const char *before, struct bytes text, size_t max)
@@ -261,7 +263,7 @@ static void append_tenants(const struct screen *screen)
 static void append_identity(const struct screen *screen)
 {
     totals_append_identity(screen->out, &TOTALS_VERIFY, screen->total, screen->report->source_count,
-                           "source records", 4, screen->options->width);
+                           verify_words_records(screen->report), 4, screen->options->width);
 }
 
 static void append_first_lines(const struct screen *screen)
@@ -276,9 +278,12 @@ static void append_first_lines(const struct screen *screen)
         append_identity(screen);
     }
     if (report->evicted > report->given_up) {
-        append_count(out, report->evicted - report->given_up);
+        uint64_t gone = report->evicted - report->given_up;
+        append_count(out, gone);
         struct text_line line = text_line_begin(out, 4, screen->options->width);
-        text_line_words(&line, BYTES_LITERAL(" " VERIFY_WORDS_EVICTED));
+        char words[128];
+        snprintf(words, sizeof words, " %s", verify_words_evicted(gone));
+        text_line_words(&line, bytes_text(words));
         text_line_end(&line);
     }
     for (size_t i = 0; i < report->warning_count; i++) {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/plural.h"
 #include "common/base/text.h"
 #include "common/policy/totals.h"
 #include "common/policy/verify/verify_reads.h"
@@ -45,7 +46,8 @@ static void append_problems(const struct verify_report *report, const uint64_t *
                    side_checks->files.unwritten == 1 ? "file not written yet"
                                                      : "files not written yet",
                    &first);
-    append_problem(out, verify_side_checks_orphan_rows(side_checks), "orphans", &first);
+    uint64_t orphans = verify_side_checks_orphan_rows(side_checks);
+    append_problem(out, orphans, orphans == 1 ? "orphan" : "orphans", &first);
     if (verify_report_is_slow(report)) {
         buf_append_text(out, "everything is equal; reads are ");
         verify_reads_append_verdict(report->reads, out);
@@ -87,10 +89,24 @@ void verify_words_append_not_whole(const struct verify_report *report, struct bu
     if (report->broken)
         buf_append_text(out, report->broken_why ? report->broken_why : "see the warnings");
     else if (report->evicted > report->given_up)
-        buf_append_format(out, "%s " VERIFY_WORDS_EVICTED,
-                          text_format_count(report->evicted - report->given_up, number));
+        buf_append_format(out, "%s %s",
+                          text_format_count(report->evicted - report->given_up, number),
+                          verify_words_evicted(report->evicted - report->given_up));
     else if (!verify_report_adds_up(report))
         buf_append_text(out, VERIFY_WORDS_COUNTS);
+}
+
+const char *verify_words_evicted(uint64_t count)
+{
+    return count == 1 ? "record at the begin of the source topic is gone: the source could not be "
+                        "read in full"
+                      : "records at the begin of the source topic are gone: the source could not "
+                        "be read in full";
+}
+
+const char *verify_words_records(const struct verify_report *report)
+{
+    return report->source_count == 1 ? "source record" : "source records";
 }
 
 bool verify_words_append_messages(const struct verify_report *report, struct buf *out)
@@ -102,7 +118,8 @@ bool verify_words_append_messages(const struct verify_report *report, struct buf
                     total[VERDICT_UNPRODUCED];
     if (report->messages == sent)
         return false;
-    buf_append_format(out, "%s messages in the topic", text_format_count(report->messages, number));
+    buf_append_format(out, "%s message%s in the topic", text_format_count(report->messages, number),
+                      plural_end(report->messages));
     return true;
 }
 

@@ -9,10 +9,8 @@
 #include "common/base/buf.h"
 #include "common/policy/verify/verify_report.h"
 
-/* Behind the code and behind a number. */
+/* Behind the code. */
 #define VERIFY_WORDS_COUNTS "the classes do not add up to the source count"
-#define VERIFY_WORDS_EVICTED                                                                       \
-    "records at the begin of the source topic are gone: the source could not be read in full"
 
 /* "MATCH", "NOT EQUAL", "NOT VERIFIED". */
 const char *verify_words_verdict(const struct verify_report *report);
@@ -20,6 +18,10 @@ const char *verify_words_verdict(const struct verify_report *report);
 void verify_words_append_reason(const struct verify_report *report, struct buf *out);
 /* Why it is not whole (verify_report_is_whole); of one that is: nothing. */
 void verify_words_append_not_whole(const struct verify_report *report, struct buf *out);
+/* Behind the number of records at the begin of the topic that are gone. */
+const char *verify_words_evicted(uint64_t count);
+/* What the identity counts: "source records", or one. */
+const char *verify_words_records(const struct verify_report *report);
 /* "13 messages in the topic", when they are not as many as the records that were sent: one may have
  * been sent several times. False: there is nothing to say. */
 bool verify_words_append_messages(const struct verify_report *report, struct buf *out);
