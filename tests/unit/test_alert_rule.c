@@ -22,8 +22,10 @@ static const struct {
     {"dead_lettered over total > 0", {ALERT_DEAD_LETTERED, FOLLOW_TOTAL, ALERT_ABOVE, 0, 0}},
     {"lag_seconds>60 for 90s", {ALERT_LAG_SECONDS, FOLLOW_FIVE_MINUTES, ALERT_ABOVE, 60, 90000}},
     {"lag_records <= 5", {ALERT_LAG_RECORDS, FOLLOW_FIVE_MINUTES, ALERT_NOT_ABOVE, 5, 0}},
-    {"full_pass_problems < 1 %",
-     {ALERT_FULL_PASS_PROBLEMS, FOLLOW_FIVE_MINUTES, ALERT_BELOW, 0.01, 0}},
+    {"full_pass_problems < 1", {ALERT_FULL_PASS_PROBLEMS, FOLLOW_FIVE_MINUTES, ALERT_BELOW, 1, 0}},
+    {"discrepancy_rate >= 100 %",
+     {ALERT_DISCREPANCY_RATE, FOLLOW_FIVE_MINUTES, ALERT_NOT_BELOW, 1, 0}},
+    {"discrepancy_upper < 1", {ALERT_DISCREPANCY_UPPER, FOLLOW_FIVE_MINUTES, ALERT_BELOW, 1, 0}},
 };
 
 START_TEST(is_read)
@@ -59,6 +61,13 @@ static const struct {
     {"lag_seconds > 1 for 8d", "at most 7d"},
     {"lag_seconds > 1 or more", "\"or\" in place of its end"},
     {"lag_seconds > 1 for 5m x", "\"x\" in place of its end"},
+    {"full_pass_problems < 1 %", "a % behind full_pass_problems, which is no rate"},
+    {"lag_seconds>60%for 5m", "a % behind lag_seconds, which is no rate"},
+    {"dead_lettered over 1h > 0 %", "a % behind dead_lettered, which is no rate"},
+    {"discrepancy_rate > 1", "a limit that discrepancy_rate can never pass: 1"},
+    {"discrepancy_rate <= 100 %", "a limit that discrepancy_rate can never pass: 100 %"},
+    {"discrepancy_rate >= 1.5", "a limit that discrepancy_rate can never pass: 1.5"},
+    {"discrepancy_upper over 24h < 101 %", "discrepancy_upper can never pass: 101 %"},
 };
 
 START_TEST(is_refused)
@@ -75,6 +84,20 @@ START_TEST(the_metric_that_was_meant_is_named)
     struct alert_rule rule;
     ck_assert(alert_rule_parse(BYTES_LITERAL("lag_second > 1"), &rule, &err) == OUT_FATAL);
     ck_assert_str_eq(err.hint, "did you mean \"lag_seconds\"?");
+}
+END_TEST
+
+START_TEST(what_a_limit_is_to_be_is_said)
+{
+    struct alert_rule rule;
+    ck_assert(alert_rule_parse(BYTES_LITERAL("lag_records >= 5 %"), &rule, &err) == OUT_FATAL);
+    ck_assert_str_eq(err.cause, "only discrepancy_rate and discrepancy_upper are parts of a whole");
+    ck_assert_str_eq(err.hint, "write the number alone: lag_records >= 5");
+    ck_assert(alert_rule_parse(BYTES_LITERAL("discrepancy_rate > 2"), &rule, &err) == OUT_FATAL);
+    ck_assert_str_eq(err.cause, "a rate is 0 to 1, which is 0 % to 100 %");
+    ck_assert_str_eq(err.hint,
+                     "write it as a percentage or a part of 1: discrepancy_rate > 0.01 %, "
+                     "or discrepancy_rate > 0.0001");
 }
 END_TEST
 
@@ -182,6 +205,7 @@ static Suite *make_suite(void)
     tcase_add_loop_test(tests, is_read, 0, sizeof(WRITTEN) / sizeof(WRITTEN[0]));
     tcase_add_loop_test(tests, is_refused, 0, sizeof(REFUSED) / sizeof(REFUSED[0]));
     tcase_add_test(tests, the_metric_that_was_meant_is_named);
+    tcase_add_test(tests, what_a_limit_is_to_be_is_said);
     tcase_add_loop_test(tests, any_bytes_are_read_or_refused, 0, 3);
     tcase_add_loop_test(tests, a_breach_is_told_once_and_its_end_once, 0, 5);
     tcase_add_test(tests, values_are_those_of_the_windows);

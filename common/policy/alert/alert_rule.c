@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,8 +13,9 @@
 static const struct {
     const char *word;
     bool windowed;
+    bool is_share;
 } METRICS[ALERT_METRIC_COUNT] = {
-#define X(name, word, windowed) {word, windowed},
+#define X(name, word, windowed, is_share) {word, windowed, is_share},
     ALERT_METRICS(X)
 #undef X
 };
@@ -126,6 +128,33 @@ static enum outcome read_window(struct reading *reading, struct alert_rule *rule
     return OUT_OK;
 }
 
+/* What would never hold, or always, is not what was meant: `> 1` is 1 % as a rule. */
+static enum outcome check_limit(const char *number, bool is_percent, const struct alert_rule *rule,
+                                struct error *err)
+{
+    const char *word = METRICS[rule->metric].word;
+    bool is_share = METRICS[rule->metric].is_share;
+    bool is_open = rule->comparison == ALERT_ABOVE || rule->comparison == ALERT_NOT_ABOVE;
+    if (is_percent && !is_share) {
+        error_set(err, OUT_FATAL, ERR_CONF_VALUE,
+                  "an alert's \"when\" has a %% behind %s, which is no rate", word);
+        error_cause(err, "only discrepancy_rate and discrepancy_upper are parts of a whole");
+        error_hint(err, "write the number alone: %s %s %s", word, COMPARISONS[rule->comparison],
+                   number);
+        return OUT_FATAL;
+    }
+    if (is_share && (rule->limit > 1 || (rule->limit == 1 && is_open))) {
+        error_set(err, OUT_FATAL, ERR_CONF_VALUE,
+                  "an alert's \"when\" has a limit that %s can never pass: %s%s", word, number,
+                  is_percent ? " %" : "");
+        error_cause(err, "a rate is 0 to 1, which is 0 %% to 100 %%");
+        error_hint(err, "write it as a percentage or a part of 1: %s > 0.01 %%, or %s > 0.0001",
+                   word, word);
+        return OUT_FATAL;
+    }
+    return OUT_OK;
+}
+
 static enum outcome read_limit(struct reading *reading, struct alert_rule *rule, struct error *err)
 {
     char *end;
@@ -135,11 +164,14 @@ static enum outcome read_limit(struct reading *reading, struct alert_rule *rule,
     rule->limit = strtod(word, &end);
     if (!plain || *end || errno || !isfinite(rule->limit) || rule->limit < 0)
         return refuse(reading, "a number", err);
-    if (strcmp(next(reading), "%") == 0) {
+    char number[WORD_SIZE];
+    snprintf(number, sizeof(number), "%s", word);
+    bool is_percent = strcmp(next(reading), "%") == 0;
+    if (is_percent) {
         rule->limit /= 100;
         next(reading);
     }
-    return OUT_OK;
+    return check_limit(number, is_percent, rule, err);
 }
 
 static enum outcome read_time(struct reading *reading, struct alert_rule *rule, struct error *err)

@@ -10,11 +10,11 @@
  *   discrepancy_upper over 24h > 0.0001
  *   lag_seconds > 60 for 2m
  *
- * Windows are 1m, 5m, 1h, 24h and total (rolling.h), of the metrics that count in one; without one
- * it is 5m. A breach begins when the condition has held for TIME without a break, and is over when
- * it has not held for as long. Each is told once, and both take the same time, so that a value at
- * its limit does not ring again and again. What is not known (nothing was compared) changes
- * nothing.
+ * A number with % is of a metric that is a share, and no share is above 1. Windows are 1m, 5m, 1h,
+ * 24h and total (rolling.h), of the metrics that count in one; without one it is 5m. A breach
+ * begins when the condition has held for TIME without a break, and is over when it has not held for
+ * as long. Each is told once, and both take the same time, so that a value at its limit does not
+ * ring again and again. What is not known (nothing was compared) changes nothing.
  */
 
 #include <stdbool.h>
@@ -25,18 +25,18 @@
 #include "common/base/error.h"
 #include "common/policy/rate/rolling.h"
 
-/* X(name, word, counts in a window) */
+/* X(name, word, counts in a window, is a share: 0 to 1) */
 #define ALERT_METRICS(X)                                                                           \
-    X(DISCREPANCY_RATE, "discrepancy_rate", true)                                                  \
-    X(DISCREPANCY_UPPER, "discrepancy_upper", true)                                                \
-    X(DEAD_LETTERED, "dead_lettered", true)                                                        \
-    X(LAG_SECONDS, "lag_seconds", false)                                                           \
-    X(LAG_RECORDS, "lag_records", false)                                                           \
-    X(FULL_PASS_PROBLEMS, "full_pass_problems", false)                                             \
-    X(FULL_PASS_NOT_WHOLE, "full_pass_not_whole", false)
+    X(DISCREPANCY_RATE, "discrepancy_rate", true, true)                                            \
+    X(DISCREPANCY_UPPER, "discrepancy_upper", true, true)                                          \
+    X(DEAD_LETTERED, "dead_lettered", true, false)                                                 \
+    X(LAG_SECONDS, "lag_seconds", false, false)                                                    \
+    X(LAG_RECORDS, "lag_records", false, false)                                                    \
+    X(FULL_PASS_PROBLEMS, "full_pass_problems", false, false)                                      \
+    X(FULL_PASS_NOT_WHOLE, "full_pass_not_whole", false, false)
 
 enum alert_metric {
-#define X(name, word, windowed) ALERT_##name,
+#define X(name, word, windowed, is_share) ALERT_##name,
     ALERT_METRICS(X)
 #undef X
         ALERT_METRIC_COUNT,
