@@ -1,6 +1,7 @@
 /* `drover config show|check` */
 #include <stdio.h>
 
+#include "common/io/alert/alert_target.h"
 #include "common/io/mappings.h"
 #include "control/command.h"
 
@@ -50,13 +51,15 @@ static void print_check(const char *file, const struct mapping_set *mappings)
     }
 }
 
-/* The settings were checked when they were loaded; what is left are the mappings. */
+/* The settings were checked when they were loaded; what is left are the mappings, and what of the
+ * settings is about this host: programs and variables of the alerts. */
 static enum exit_code check(const struct invocation *invocation, struct error *err)
 {
     const struct settings *settings = &invocation->settings;
     struct mapping_set mappings;
     answer_name(invocation->answer, "config", "check");
-    if (mapping_set_load(settings, &mappings, err) != OUT_OK)
+    if (alert_target_check_all(settings, err) != OUT_OK ||
+        mapping_set_load(settings, &mappings, err) != OUT_OK)
         return command_fail(err);
     if (invocation->answer->wanted)
         answer_check(invocation->answer, settings->config_file, &mappings);

@@ -49,13 +49,15 @@ alerts "{ when: lag_records > 5, webhook: '$HOOK/refused' }" \
        "{ when: lag_records > 5, webhook: '$HOOK/moved' }" \
        "{ when: lag_records > 5, webhook: 'http://watch:S3CR3T-pass@127.0.0.1:1/S3CR3T' }" \
        "{ when: lag_records > 5, exec: ['false'] }" \
-       "{ when: lag_records > 5, exec: [/nowhere/page] }" \
+       "{ when: lag_records > 5, exec: [./bin/broken] }" \
+printf '#!/nowhere/shell\n' > "$WORK/bin/broken"
+chmod +x "$WORK/bin/broken"
        "{ when: lag_records > 5, exec: ['true'] }"
 expect_exit 4 drover alert test > "$WORK/out.log" 2> "$WORK/err.log"
 for said in '✗ alert 1  firing  webhook http://127.0.0.1:[0-9]*/…: HTTP 404$' '✗ alert 2  over    .*: HTTP 302$' \
             '✗ alert 3  firing  webhook http://127.0.0.1:1/…: Couldn.t connect to server (3 attempts)$' \
             '✗ alert 4  firing  exec false: the program ended with 1$' \
-            '✗ alert 5  over    exec /nowhere/page: the program cannot be started: no such file or directory$' '✓ alert 6  over    exec true$'; do
+            '✗ alert 5  over    exec .*/bin/broken: the program cannot be started: no such file or directory$' '✓ alert 6  over    exec true$'; do
   grep -q -- "$said" "$WORK/out.log" || { cat "$WORK/out.log" >&2; fail "'$said' is not said"; }
 done
 grep -q 'DRV-A001.*10 of 12 messages could not be told' "$WORK/err.log" || fail "the sum is not said"
@@ -69,13 +71,30 @@ equal "webhooks given up" "$(grep -c 'webhook .*: Timeout was reached' "$WORK/ou
 say "mistakes are told with their place"
 mistake() { # TEXT ALERT
   alerts "$2"
-  expect_exit 3 drover alert test > "$WORK/out.log" 2>&1
-  grep -qF -- "$1" "$WORK/out.log" || { cat "$WORK/out.log" >&2; fail "'$1' is not said of: $2"; }
-  grep -q 'drover.yaml:[0-9]' "$WORK/out.log" || fail "the place is not said of: $2"
+  for command in 'alert test' 'config check' 'verify --follow'; do
+    # shellcheck disable=SC2086
+    expect_exit 3 drover $command > "$WORK/out.log" 2>&1
+    grep -qF -- "$1" "$WORK/out.log" || { cat "$WORK/out.log" >&2; fail "'$1' is not said of: $2, by $command"; }
+    grep -q 'drover.yaml:[0-9]' "$WORK/out.log" || fail "the place is not said of: $2, by $command"
+    ! grep S3CR3T "$WORK/out.log" || fail "a secret is shown of: $2, by $command"
+  done
 }
+  local command
 mistake 'did you mean "discrepancy_rate"?' "{ when: discrepancy_rat > 1 %, exec: [page] }"
 mistake 'must tell one' "{ when: lag_seconds > 1 }"
-mistake '$HOOK_NOT_SET holds no http or https URL' "{ when: lag_seconds > 1, webhook_env: HOOK_NOT_SET }"
+mistake 'the webhook of $HOOK_NOT_SET is not there' "{ when: lag_seconds > 1, webhook_env: HOOK_NOT_SET }"
+mistake 'a % behind full_pass_problems, which is no rate' "{ when: full_pass_problems > 1 %, exec: ['true'] }"
+mistake 'discrepancy_rate can never pass: 1' "{ when: discrepancy_rate > 1, exec: ['true'] }"
+mistake 'webhook names no host' "{ when: lag_seconds > 1, webhook: 'https://u:S3CR3T@/S3CR3T' }"
+mistake 'webhook is no http or https URL' "{ when: lag_seconds > 1, webhook: 'ftp://u:S3CR3T@h/S3CR3T' }"
+export HOOK_WITHOUT_HOST=https:///S3CR3T
+mistake 'the webhook of $HOOK_WITHOUT_HOST names no host' "{ when: lag_seconds > 1, webhook_env: HOOK_WITHOUT_HOST }"
+mistake "cannot be started: $WORK/./bin/missing" "{ when: lag_seconds > 1, exec: [./bin/missing] }"
+mistake 'it is in no folder of $PATH' "{ when: lag_seconds > 1, exec: [no-such-pager] }"
+touch "$WORK/bin/plain"
+mistake 'chmod +x' "{ when: lag_seconds > 1, exec: [./bin/plain] }"
+alerts "{ when: lag_seconds > 1, exec: [./bin/page] }" "{ when: lag_seconds > 1, exec: ['true'] }"
+drover config check > "$WORK/out.log" 2>&1 || { cat "$WORK/out.log" >&2; fail "good targets are refused"; }
 cp "$WORK/plain.yaml" "$WORK/drover.yaml"
 expect_exit 3 drover alert test > "$WORK/out.log" 2>&1
 grep -q 'DRV-C009.*no alerts' "$WORK/out.log" || fail "that there are none is not said"

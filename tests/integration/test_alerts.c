@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -183,6 +184,15 @@ static size_t count_lines(const char *name, const char *part)
     return count;
 }
 
+static void write_program(const char *path, const char *text, mode_t mode)
+{
+    FILE *file = fopen(path, "w");
+    ck_assert_ptr_nonnull(file);
+    fputs(text, file);
+    fclose(file);
+    ck_assert_int_eq(chmod(path, mode), 0);
+}
+
 START_TEST(a_breach_is_told_once_and_its_end_once)
 {
     begin(60000, 3);
@@ -284,8 +294,11 @@ START_TEST(what_a_program_does)
     size_t count = sizeof(PROGRAMS) / sizeof(PROGRAMS[0]);
     for (size_t i = 0; i < count; i++)
         add("lag_seconds > 10", false, PROGRAMS[i].script);
+    char page[128];
+    snprintf(page, sizeof(page), "%s/page", folder);
+    write_program(page, "#!/nowhere/shell\n", 0755); /* what nobody sees without starting it */
     add("lag_seconds > 10", false, "");
-    items[count][1][0] = "/nowhere/page";
+    items[count][1][0] = page;
     struct alerts *alerts = open_alerts();
     judge(alerts, 20);
     close_alerts(alerts, 600000);
@@ -396,8 +409,23 @@ START_TEST(a_variable_holds_the_webhook)
     unsetenv("ALERT_HOOK");
     const struct alerts_conf conf = {.loop = &loop, .settings = &settings, .verifier = "v"};
     ck_assert_int_eq(alerts_open(&conf, &alerts, &err), OUT_FATAL);
-    ck_assert_str_eq(err.text, "$ALERT_HOOK holds no http or https URL");
+    ck_assert_str_eq(err.text, "the webhook of $ALERT_HOOK is not there");
     ck_assert_str_eq(err.where, "d.yaml:1");
+    static const struct {
+        const char *url, *said;
+    } WRONG[] = {
+        {"", "the webhook of $ALERT_HOOK is not there"},
+        {"ftp://u:S3CR3T@h", "the webhook of $ALERT_HOOK is no http or https URL"},
+        {"https://u:S3CR3T@/S3CR3T", "the webhook of $ALERT_HOOK names no host"},
+    };
+    for (size_t i = 0; i < sizeof(WRONG) / sizeof(WRONG[0]); i++) {
+        char said[2048];
+        setenv("ALERT_HOOK", WRONG[i].url, 1);
+        ck_assert_int_eq(alerts_open(&conf, &alerts, &err), OUT_FATAL);
+        ck_assert_str_eq(err.text, WRONG[i].said);
+        error_format(&err, said, sizeof(said));
+        ck_assert_ptr_null(strstr(said, "S3CR3T"));
+    }
     snprintf(url, sizeof(url), "http://127.0.0.1:%d/S3CR3T/ok", port);
     setenv("ALERT_HOOK", url, 1);
     alerts = open_alerts();
@@ -406,6 +434,47 @@ START_TEST(a_variable_holds_the_webhook)
     close_alerts(alerts, 600000);
     ck_assert_uint_eq(told_count, 2);
     ck_assert_uint_eq(count_lines("requests", "\"test\":true"), 2);
+}
+END_TEST
+
+/* Refused when they are opened, so that nobody waits in vain for the first alert. */
+START_TEST(a_program_that_cannot_be_started_is_refused)
+{
+    struct alerts *alerts;
+    char plain[96], missing[96], said[256], path[256];
+    begin(60000, 1);
+    add("lag_seconds > 10", false, "");
+    snprintf(plain, sizeof(plain), "%s/plain", folder);
+    snprintf(missing, sizeof(missing), "%s/missing", folder);
+    write_program(plain, "#!/bin/sh\n", 0644);
+    snprintf(path, sizeof(path), "/usr/bin:%s:/bin", folder);
+    char *before = strdup(getenv("PATH"));
+    const struct {
+        const char *program, *cause, *hint;
+    } WRONG[] = {
+        {missing, "No such file or directory", "a program that is there"},
+        {folder, "Is a directory", "a program that is there"},
+        {plain, "Permission denied", "chmod +x"},
+        {"plain", "in the folders of $PATH it may not be executed", "chmod +x"},
+        {"no-such-pager", "it is in no folder of $PATH", "a program that is there"},
+    };
+    const struct alerts_conf conf = {.loop = &loop, .settings = &settings, .verifier = "v"};
+    for (size_t i = 0; i < sizeof(WRONG) / sizeof(WRONG[0]); i++) {
+        items[0][1][0] = WRONG[i].program;
+        setenv("PATH", path, 1);
+        enum outcome outcome = alerts_open(&conf, &alerts, &err);
+        setenv("PATH", before, 1);
+        ck_assert_msg(outcome == OUT_FATAL, "%s", WRONG[i].program);
+        snprintf(said, sizeof(said), "the program of an alert cannot be started: %s",
+                 WRONG[i].program);
+        ck_assert_str_eq(err.text, said);
+        ck_assert_str_eq(err.where, "d.yaml:1");
+        ck_assert_str_eq(err.cause, WRONG[i].cause);
+        ck_assert_msg(strstr(err.hint, WRONG[i].hint) != NULL, "%s", err.hint);
+    }
+    free(before);
+    items[0][1][0] = "true"; /* somewhere in $PATH */
+    close_alerts(open_alerts(), 600000);
 }
 END_TEST
 
@@ -426,6 +495,7 @@ static Suite *make_suite(void)
     tcase_add_test(tests, a_line_is_bounded);
     tcase_add_test(tests, a_breach_told_before_a_restart_is_not_told_again);
     tcase_add_test(tests, a_variable_holds_the_webhook);
+    tcase_add_test(tests, a_program_that_cannot_be_started_is_refused);
     suite_add_tcase(suite, tests);
     return suite;
 }

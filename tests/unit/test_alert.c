@@ -91,6 +91,16 @@ static const struct {
     {"alerts:\n  - {when: lag_seconds > 1, webhook: ftp://h}", "d.yaml:2:5", "http or https URL"},
     {"alerts:\n  - {when: lag_seconds > 1, webhook: [http://h, http://i]}", "d.yaml:2:5",
      "http or https URL"},
+    {"alerts:\n  - {when: lag_seconds > 1, webhook: 'ftp://u:t0psecret@h/t0psecret'}", "d.yaml:2:5",
+     "an alert's webhook is no http or https URL"},
+    {"alerts:\n  - {when: lag_seconds > 1, webhook: 'https:///services/t0psecret'}", "d.yaml:2:5",
+     "an alert's webhook names no host"},
+    {"alerts:\n  - {when: lag_seconds > 1, webhook: 'https://u:t0psecret@:8/t0psecret'}",
+     "d.yaml:2:5", "an alert's webhook names no host"},
+    {"alerts:\n  - {when: lag_seconds > 1, webhook: 'https://u:t0p/secret@h/'}", "d.yaml:2:5",
+     "an alert's webhook has a port that is no number"},
+    {"alerts:\n  - {when: full_pass_problems < 1 %, exec: a}", "d.yaml:2:5", "which is no rate"},
+    {"alerts:\n  - {when: discrepancy_rate > 1, exec: a}", "d.yaml:2:5", "can never pass"},
     {"alerts:\n  - {when: lag_seconds > 1, exec: []}", "d.yaml:2:5", "names no program"},
     {"alerts:\n  - {when: lag_seconds > 1, exec: ['']}", "d.yaml:2:5", "names no program"},
     {"alerts:\n  - {when: lag_seconds > 1, webhook_env: }", "d.yaml:2:5", "name of one variable"},
@@ -102,6 +112,9 @@ START_TEST(are_refused)
     ck_assert_msg(strstr(err.text, REFUSED[_i].said) != NULL, "%s: %s", REFUSED[_i].text, err.text);
     ck_assert_str_eq(err.where, REFUSED[_i].where);
     ck_assert_int_eq(err.code, ERR_CONF_VALUE);
+    char said[2048];
+    error_format(&err, said, sizeof(said));
+    ck_assert_msg(!strstr(said, "t0p"), "%s", said); /* no part of a URL */
 }
 END_TEST
 

@@ -10,6 +10,7 @@
 #include <uv.h>
 
 #include "common/base/mem.h"
+#include "common/io/alert/alert_target.h"
 #include "common/io/clock.h"
 #include "common/io/kafka/kafka_bus.h"
 #include "common/io/kafka/kafka_topics.h"
@@ -430,6 +431,8 @@ static enum outcome open_parts(struct follow *follow, struct error *err)
     int32_t count = 0;
     const struct settings *settings = follow->settings;
     enum outcome outcome = check_store(settings, err);
+    if (outcome == OUT_OK)
+        outcome = alert_target_check_all(settings, err); /* before anything is begun */
     if (outcome == OUT_OK)
         outcome = report_folder_try(settings->report_dir, err);
     if (outcome == OUT_OK)

@@ -15,6 +15,7 @@
 #include "common/base/mem.h"
 #include "common/io/alert/alert_exec.h"
 #include "common/io/alert/alert_http.h"
+#include "common/io/alert/alert_target.h"
 #include "common/io/clock.h"
 #include "common/io/log.h"
 #include "common/policy/backoff.h"
@@ -249,21 +250,15 @@ static enum outcome open_line(struct alerts *alerts, size_t index, struct error 
 {
     const struct alert *alert = &alerts->list[index];
     struct line *line = &alerts->lines[index];
-    const char *url = alert->webhook_env ? getenv(alert->webhook_env) : alert->webhook;
-    bool is_http = url && (strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0);
-    if (!alert->exec && !is_http) {
-        error_set(err, OUT_FATAL, ERR_CONF_VALUE, "$%.60s holds no http or https URL",
-                  alert->webhook_env);
-        error_where(err, "%s", alert->place);
-        error_hint(err, "set it, or take the alert out of the settings");
+    const char *url;
+    if (alert_target_check(alert, &url, err) != OUT_OK)
         return OUT_FATAL;
-    }
     struct buf target;
     buf_init(&target, 1024);
     alert_append_target(alert, url, &target);
     line->target = mem_text(buf_text(&target));
     buf_free(&target);
-    line->url = url && !alert->exec ? mem_text(url) : NULL;
+    line->url = url ? mem_text(url) : NULL;
     line->alerts = alerts;
     line->index = index;
     line->timer.data = line;

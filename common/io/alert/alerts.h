@@ -45,7 +45,7 @@ struct alerts_conf {
 };
 
 /* Without alerts in the settings there is nothing to do, and it costs nothing. OUT_FATAL DRV-C008:
- * a variable that is to hold a webhook does not. The settings outlive it. */
+ * one of them cannot be told (alert_target.h). The settings outlive it. */
 MUST_USE enum outcome alerts_open(const struct alerts_conf *conf, struct alerts **alerts,
                                   struct error *err);
 size_t alerts_count(const struct alerts *alerts);

@@ -7,6 +7,7 @@
 
 #include "common/base/hash.h"
 #include "common/base/json_out.h"
+#include "common/policy/alert/alert_url.h"
 
 static enum outcome refuse(const struct conf_row *row, struct error *err, const char *text,
                            const char *hint)
@@ -38,12 +39,14 @@ static enum outcome check_target(const struct conf_row *row, const struct alert 
     if (conf_row_find(row, "webhook_env") && !alert->webhook_env)
         return refuse(row, err, "an alert's webhook_env must be the name of one variable",
                       "write it as: webhook_env: ALERT_URL");
-    bool is_http = alert->webhook && (strncmp(alert->webhook, "http://", 7) == 0 ||
-                                      strncmp(alert->webhook, "https://", 8) == 0);
-    if (conf_row_find(row, "webhook") && !is_http)
-        return refuse(row, err, "an alert's webhook must be an http or https URL",
-                      "write it as: webhook: https://hooks.example.com/…");
-    return OUT_OK;
+    const char *fault = !conf_row_find(row, "webhook") ? NULL
+                        : alert->webhook               ? alert_url_fault(alert->webhook)
+                                                       : "is no http or https URL";
+    if (!fault)
+        return OUT_OK;
+    char text[80];
+    snprintf(text, sizeof(text), "an alert's webhook %s", fault);
+    return refuse(row, err, text, "write it as: webhook: https://hooks.example.com/…");
 }
 
 static enum outcome parse(const struct conf_row *row, struct alert *alert, struct error *err)
