@@ -2,10 +2,10 @@
  * The log writer. One line is one write(2), so that lines of several processes on one terminal do
  * not mix.
  *
- * Repeats (FAULTS X14, K14): an event may say a few different lines a second, fewer the louder its
- * level, and never the same line twice; what is left out is counted and said with the last fields
- * that were left out, by log_flush or with the event's next line. A line that stays the same is
- * said after 1, 2, 4, … 32 seconds.
+ * Repeats (FAULTS X14, K14): an event, of one key where it has several, may say a few different
+ * lines a second, fewer the louder its level, and never the same line twice; what is left out is
+ * counted and said with the last fields that were left out, by log_flush or with the event's next
+ * line. A line that stays the same is said after 1, 2, 4, … 32 seconds.
  */
 #include "common/io/log.h"
 
@@ -26,7 +26,7 @@
 enum {
     LINE_LIMIT = 8192,
     VALUE_BYTES_MAX = 1024, /* bytes of one line's fields (FAULTS X13) */
-    EVENTS = 64, /* told apart; a further one takes the place of the one silent longest */
+    EVENTS = 128, /* told apart; a further one takes the place of the one silent longest */
     WINDOW_MS = 1000,
     WINDOW_MAX_MS = 32000,
     LEFT_OUT_MAX = 1024, /* bytes kept of the last line that was left out */
@@ -38,6 +38,7 @@ static const unsigned LINES_A_WINDOW[] = {1, 1, 32, 500};
 
 struct event_window {
     const char *event;
+    uint64_t key; /* which of several that are told apart (log_quoted_of) */
     enum log_level level;
     uint64_t began_ms;
     uint64_t wait_ms; /* longer with each summary that says the same again */
@@ -262,26 +263,26 @@ static void leave_out(struct event_window *window, enum log_level level, struct 
     window->left_out[kept] = '\0';
 }
 
-static struct event_window *window_of(const char *event, uint64_t now_ms)
+static struct event_window *window_of(const char *event, uint64_t key, uint64_t now_ms)
 {
     struct event_window *oldest = &state.windows[0];
     for (size_t i = 0; i < EVENTS; i++) {
         struct event_window *window = &state.windows[i];
-        if (window->event && strcmp(window->event, event) == 0)
+        if (window->event && window->key == key && strcmp(window->event, event) == 0)
             return window;
         if (!window->event || (oldest->event && window->began_ms < oldest->began_ms))
             oldest = window;
     }
     if (oldest->repeated)
         say_left_out(oldest, now_ms);
-    *oldest = (struct event_window){.event = event, .wait_ms = WINDOW_MS};
+    *oldest = (struct event_window){.event = event, .key = key, .wait_ms = WINDOW_MS};
     return oldest;
 }
 
-static void log_fields(enum log_level level, const char *event, struct bytes fields)
+static void log_fields(enum log_level level, const char *event, uint64_t key, struct bytes fields)
 {
     uint64_t now_ms = clock_monotonic_ms();
-    struct event_window *window = window_of(event, now_ms);
+    struct event_window *window = window_of(event, key, now_ms);
     uint64_t line = hash64(fields);
     uint64_t age_ms = now_ms - window->began_ms;
     bool same = line == window->last_line && window->lines;
@@ -306,7 +307,10 @@ static void log_fields(enum log_level level, const char *event, struct bytes fie
     say(level, event, fields, 0);
 }
 
-static void log_seen(enum log_level level, const char *event, bool each, struct bytes fields)
+enum { KEY_NONE = 0 }; /* of an event whose lines are all of one thing */
+
+static void log_seen(enum log_level level, const char *event, bool each, uint64_t key,
+                     struct bytes fields)
 {
     struct buf seen;
     buf_init(&seen, LINE_LIMIT);
@@ -314,7 +318,7 @@ static void log_seen(enum log_level level, const char *event, bool each, struct 
     if (each)
         say(level, event, buf_view(&seen), 0);
     else
-        log_fields(level, event, buf_view(&seen));
+        log_fields(level, event, key, buf_view(&seen));
     buf_free(&seen);
 }
 
@@ -335,7 +339,7 @@ static void log_args(enum log_level level, const char *event, bool each, const c
         fields.data = longer;
     }
     va_end(again);
-    log_seen(level, event, each, fields);
+    log_seen(level, event, each, KEY_NONE, fields);
     free(longer);
 }
 
@@ -366,22 +370,37 @@ static void append_quoted(struct buf *out, const char *name, const char *value)
     buf_append_char(out, '"');
 }
 
-void log_quoted(enum log_level level, const char *event, const char *name, const char *value,
-                const char *format, ...)
+static void quoted_args(enum log_level level, const char *event, uint64_t key, const char *name,
+                        const char *value, const char *format, va_list args)
 {
     if (level > state.level)
         return;
     struct buf fields;
     char text[LINE_LIMIT / 2];
-    va_list args;
-    va_start(args, format);
     vsnprintf(text, sizeof(text), format, args); /* numbers and names of ours */
-    va_end(args);
     buf_init(&fields, SIZE_MAX / 2);
     append_quoted(&fields, name, value);
     buf_append_format(&fields, "%s%s", text[0] ? " " : "", text);
-    log_seen(level, event, false, buf_view(&fields));
+    log_seen(level, event, false, key, buf_view(&fields));
     buf_free(&fields);
+}
+
+void log_quoted(enum log_level level, const char *event, const char *name, const char *value,
+                const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    quoted_args(level, event, KEY_NONE, name, value, format, args);
+    va_end(args);
+}
+
+void log_quoted_of(enum log_level level, const char *event, uint64_t key, const char *name,
+                   const char *value, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    quoted_args(level, event, key, name, value, format, args);
+    va_end(args);
 }
 
 void log_error(enum log_level level, const char *event, const struct error *err)
@@ -396,7 +415,7 @@ void log_error(enum log_level level, const char *event, const struct error *err)
     append_quoted(&fields, "path", err->path);
     append_quoted(&fields, "cause", err->cause);
     append_quoted(&fields, "try", err->hint);
-    log_seen(level, event, false, buf_view(&fields));
+    log_seen(level, event, false, KEY_NONE, buf_view(&fields));
     buf_free(&fields);
 }
 

@@ -42,6 +42,10 @@ void log_line(enum log_level level, const char *event, const char *format, ...) 
 /* The same with `name="value"` before the pairs, for a text that is not ours: a path, a place. */
 void log_quoted(enum log_level level, const char *event, const char *name, const char *value,
                 const char *format, ...) PRINTF_LIKE(5, 6);
+/* The same of one of several things that are summarised each by itself, so that none is left out
+ * for another: `key` says which, above 0; some dozens of them at most. */
+void log_quoted_of(enum log_level level, const char *event, uint64_t key, const char *name,
+                   const char *value, const char *format, ...) PRINTF_LIKE(6, 7);
 /* As log_line, never summarised: for what is said of one thing among many at once, by a caller who
  * bounds how often. */
 void log_each(enum log_level level, const char *event, const char *format, ...) PRINTF_LIKE(3, 4);

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/io/log.h"
 #include "tests/support/suite.h"
 
 static char folder[64], requests[96];
@@ -437,6 +438,41 @@ START_TEST(a_variable_holds_the_webhook)
 }
 END_TEST
 
+static void keep_line(void *owner, struct bytes line)
+{
+    buf_append_bytes(owner, line);
+    buf_append_char(owner, '\n');
+}
+
+/* Whoever reads the log sees of each alert that it was not told, however many fail at once. */
+START_TEST(each_that_is_not_told_is_logged)
+{
+    struct alerts *alerts;
+    struct buf lines;
+    begin(60000, 1);
+    for (int i = 0; i < 4; i++)
+        add("lag_seconds > 10", false, "exit 3");
+    const struct alerts_conf conf = {.loop = &loop, .settings = &settings, .verifier = "v"};
+    buf_init(&lines, 1 << 20);
+    log_setup("test", LOG_INFO, LOG_LOGFMT);
+    log_print_through(keep_line, &lines);
+    ck_assert(alerts_open(&conf, &alerts, &err) == OUT_OK);
+    judge(alerts, 20);
+    close_alerts(alerts, 600000);
+    log_print_through(NULL, NULL);
+    for (int i = 1; i <= 4; i++) {
+        char said[128];
+        snprintf(said, sizeof(said),
+                 "event=alert.not_told cause=\"the program ended with 3\" code=DRV-A001 alert=%d "
+                 "state=firing",
+                 i);
+        ck_assert_msg(strstr(buf_text(&lines), said) != NULL, "%s", buf_text(&lines));
+    }
+    ck_assert_ptr_null(strstr(buf_text(&lines), "repeated="));
+    buf_free(&lines);
+}
+END_TEST
+
 /* Refused when they are opened, so that nobody waits in vain for the first alert. */
 START_TEST(a_program_that_cannot_be_started_is_refused)
 {
@@ -495,6 +531,7 @@ static Suite *make_suite(void)
     tcase_add_test(tests, a_line_is_bounded);
     tcase_add_test(tests, a_breach_told_before_a_restart_is_not_told_again);
     tcase_add_test(tests, a_variable_holds_the_webhook);
+    tcase_add_test(tests, each_that_is_not_told_is_logged);
     tcase_add_test(tests, a_program_that_cannot_be_started_is_refused);
     suite_add_tcase(suite, tests);
     return suite;

@@ -1,4 +1,5 @@
 /* What the log leaves out, and how it says so. */
+#include <stdio.h>
 #include <string.h>
 
 #include "common/base/buf.h"
@@ -161,6 +162,32 @@ START_TEST(one_line_left_out_is_said_as_it_was)
 }
 END_TEST
 
+/* What is said of one of several leaves out nothing of another, and is summarised by itself. */
+START_TEST(each_of_several_is_told)
+{
+    for (int round = 0; round < 3; round++) {
+        for (uint64_t key = 1; key <= 4; key++)
+            log_quoted_of(LOG_WARN, "several", key, "cause", "away", "n=%d", (int)key);
+        if (round == 0)
+            ck_assert_str_eq(buf_text(&printed), "event=several cause=\"away\" n=1\n"
+                                                 "event=several cause=\"away\" n=2\n"
+                                                 "event=several cause=\"away\" n=3\n"
+                                                 "event=several cause=\"away\" n=4\n");
+    }
+    log_finish();
+    unsigned told[5] = {0};
+    for (const char *at = buf_text(&printed); *at; at = strchr(at, '\n') + 1) {
+        unsigned key = 0, repeated = 1;
+        ck_assert_int_ge(
+            sscanf(at, "event=several cause=\"away\" n=%u repeated=%u", &key, &repeated), 1);
+        ck_assert(key >= 1 && key <= 4);
+        told[key] += repeated;
+    }
+    for (int key = 1; key <= 4; key++)
+        ck_assert_uint_eq(told[key], 3);
+}
+END_TEST
+
 /* Whatever is logged: nothing is lost of the count, and no line is a count alone. */
 START_TEST(every_line_is_told_or_counted)
 {
@@ -209,6 +236,7 @@ static Suite *log_suite(void)
     tcase_add_checked_fixture(tcase, begin, end);
     tcase_add_test(tcase, what_is_repeated_is_said_with_its_fields);
     tcase_add_test(tcase, one_line_left_out_is_said_as_it_was);
+    tcase_add_test(tcase, each_of_several_is_told);
     tcase_add_loop_test(tcase, every_line_is_told_or_counted, 0, 10);
     tcase_add_test(tcase, who_is_watched_does_not_tell_of_outages);
     tcase_add_loop_test(tcase, a_secret_is_masked_by_its_name_in_every_format, 0, FORMAT_COUNT);

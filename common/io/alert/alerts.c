@@ -63,13 +63,13 @@ static void say(const struct line *line, const struct alert_told *told)
     if (conf->on_told)
         conf->on_told(conf->owner, told);
     else if (told->cause)
-        log_quoted(LOG_WARN, "alert.not_told", "cause", told->cause,
-                   "code=%s alert=%zu state=%s attempts=%u to=\"%s\"", error_code_id(ERR_ALERT),
-                   line->index + 1, alert_state_word(told->state), told->attempts, told->target);
+        log_quoted_of(LOG_WARN, "alert.not_told", line->index + 1, "cause", told->cause,
+                      "code=%s alert=%zu state=%s attempts=%u to=\"%s\"", error_code_id(ERR_ALERT),
+                      line->index + 1, alert_state_word(told->state), told->attempts, told->target);
     else
-        log_quoted(LOG_INFO, told->state == ALERT_FIRING ? "alert.firing" : "alert.over", "when",
-                   told->alert->when, "alert=%zu attempts=%u to=\"%s\"", line->index + 1,
-                   told->attempts, told->target);
+        log_quoted_of(LOG_INFO, told->state == ALERT_FIRING ? "alert.firing" : "alert.over",
+                      line->index + 1, "when", told->alert->when, "alert=%zu attempts=%u to=\"%s\"",
+                      line->index + 1, told->attempts, told->target);
 }
 
 static struct alert_told told_of(const struct line *line, enum alert_change state,
