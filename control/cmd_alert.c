@@ -1,11 +1,16 @@
 /* `drover alert test` */
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "common/base/plural.h"
+#include "common/io/alert/alert_output.h"
 #include "common/io/alert/alerts.h"
+#include "common/io/terminal.h"
 #include "control/command.h"
+
+#define OUTPUT_TEXT_MAX (16 * ALERT_OUTPUT_MAX) /* each byte as \xNN, or a line of its own */
 
 struct test {
     const struct invocation *invocation;
@@ -22,6 +27,16 @@ static void print_told(const struct alert_told *told)
         printf(" (%u attempts)", told->attempts);
     printf("\n");
     fflush(stdout);
+}
+
+/* On standard error, whatever the answer is: it is the program's, not ours. */
+static void print_output(const struct alert_output *output)
+{
+    struct buf text;
+    buf_init(&text, OUTPUT_TEXT_MAX);
+    alert_output_append(output, &text);
+    terminal_write(STDERR_FILENO, buf_view(&text));
+    buf_free(&text);
 }
 
 static void append_told(struct json_out *out, const struct alert_told *told)
@@ -44,6 +59,8 @@ static void on_told(void *owner, const struct alert_told *told)
     struct answer *answer = test->invocation->answer;
     test->told++;
     test->failed += told->cause != NULL;
+    if (told->output)
+        print_output(told->output);
     if (answer->wanted)
         append_told(answer_body(answer), told);
     else
@@ -67,7 +84,7 @@ static enum outcome run_test(struct test *test, struct error *err)
     const struct alerts_conf conf = {.loop = &loop,
                                      .settings = settings,
                                      .verifier = "test",
-                                     .show_output = true,
+                                     .keep_output = true,
                                      .on_told = on_told,
                                      .owner = test};
     enum outcome outcome = alerts_open(&conf, &alerts, err);

@@ -16,6 +16,8 @@ echo "\$DROVER_ALERT_STATE \$DROVER_ALERT_TEST \${DATABASE_URL:-none}" >> "$WORK
 "$DROVER" version > "$WORK/version.log" 2>&1 # drover within an alert: its variables are no settings
 ls -l /proc/\$\$/fd > "$WORK/descriptors"
 echo "the program's own words"
+printf 'red \\033[31m\\n'
+head -c 100000 /dev/zero | tr '\\0' 'x' >&2
 END
 chmod +x "$WORK/bin/page"
 
@@ -34,6 +36,9 @@ drover alert test > "$WORK/out.log" 2> "$WORK/err.log" || { cat "$WORK/err.log" 
 equal "messages told" "$(grep -c '^✓ alert [123]  \(firing\|over  \)' "$WORK/out.log")" 6
 grep -q '^✓ alert 3  firing  webhook http://127.0.0.1:[0-9]*/… (3 attempts)$' "$WORK/out.log" || fail "the webhook was not called again"
 grep -q "the program's own words" "$WORK/err.log" || fail "what a program says is not shown"
+grep -qF 'red \x1B[31m' "$WORK/err.log" || fail "a control character is not quoted"
+! grep -q "$(printf '\033')" "$WORK/err.log" || fail "a control character is printed"
+equal "how much was cut is said" "$(grep -c '… 100 000 bytes more, not shown' "$WORK/err.log")" 2
 equal "states told to the program" "$(jq -sc '[.[].state]' "$WORK/told")" '["firing","over"]'
 equal "one breach" "$(jq -sc '[.[].id] | unique | length' "$WORK/told")" 1
 equal "what is told" "$(jq -sc '.[0] | [.kind, .test, .migration, .when, .metric, .value, .limit]' "$WORK/told")" \
@@ -45,13 +50,13 @@ equal "requests taken" "$(grep -c '^/S3CR3T/ok?key=S3CR3T {"kind":"alert"' "$WOR
 equal "requests of the flaky one" "$(grep -c '^/S3CR3T/flaky {' "$WORK/requests")" 4
 
 say "what cannot be told is named, and the others are told all the same"
+printf '#!/nowhere/shell\n' > "$WORK/bin/broken"
+chmod +x "$WORK/bin/broken"
 alerts "{ when: lag_records > 5, webhook: '$HOOK/refused' }" \
        "{ when: lag_records > 5, webhook: '$HOOK/moved' }" \
        "{ when: lag_records > 5, webhook: 'http://watch:S3CR3T-pass@127.0.0.1:1/S3CR3T' }" \
        "{ when: lag_records > 5, exec: ['false'] }" \
        "{ when: lag_records > 5, exec: [./bin/broken] }" \
-printf '#!/nowhere/shell\n' > "$WORK/bin/broken"
-chmod +x "$WORK/bin/broken"
        "{ when: lag_records > 5, exec: ['true'] }"
 expect_exit 4 drover alert test > "$WORK/out.log" 2> "$WORK/err.log"
 for said in '✗ alert 1  firing  webhook http://127.0.0.1:[0-9]*/…: HTTP 404$' '✗ alert 2  over    .*: HTTP 302$' \
@@ -70,6 +75,7 @@ equal "webhooks given up" "$(grep -c 'webhook .*: Timeout was reached' "$WORK/ou
 
 say "mistakes are told with their place"
 mistake() { # TEXT ALERT
+  local command
   alerts "$2"
   for command in 'alert test' 'config check' 'verify --follow'; do
     # shellcheck disable=SC2086
@@ -79,7 +85,6 @@ mistake() { # TEXT ALERT
     ! grep S3CR3T "$WORK/out.log" || fail "a secret is shown of: $2, by $command"
   done
 }
-  local command
 mistake 'did you mean "discrepancy_rate"?' "{ when: discrepancy_rat > 1 %, exec: [page] }"
 mistake 'must tell one' "{ when: lag_seconds > 1 }"
 mistake 'the webhook of $HOOK_NOT_SET is not there' "{ when: lag_seconds > 1, webhook_env: HOOK_NOT_SET }"

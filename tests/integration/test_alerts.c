@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/io/alert/alert_output.h"
 #include "common/io/log.h"
 #include "tests/support/suite.h"
 
@@ -113,6 +114,7 @@ static struct {
     char cause[80]; /* empty: it was told */
 } told[64];
 static size_t told_count;
+static struct buf printed; /* by programs, as people see it */
 
 static void on_told(void *owner, const struct alert_told *one)
 {
@@ -124,6 +126,8 @@ static void on_told(void *owner, const struct alert_told *one)
     told[told_count].index = one->index;
     told[told_count].state = one->state;
     told[told_count].attempts = one->attempts;
+    if (one->output)
+        alert_output_append(one->output, &printed);
     snprintf(told[told_count++].cause, sizeof(told->cause), "%s", one->cause ? one->cause : "");
 }
 
@@ -438,6 +442,56 @@ START_TEST(a_variable_holds_the_webhook)
 }
 END_TEST
 
+/* Bounded, and nothing in it that a terminal would obey; the program does not wait for a reader,
+ * and what it leaves behind with its streams open holds up nobody. */
+START_TEST(what_a_program_prints_is_bounded_and_quoted)
+{
+    static const char *const SCRIPTS[] = {
+        "printf 'a\\033[31mb\\r\\n\\303\\251\\377 --token "
+        "ghp_0123456789abcdefghijABCDEFGHIJ012345\\n'"
+        "; echo err >&2; printf half",
+        "yes 0123456789 | head -c 1000000; exit 3",
+        "head -c 200000 /dev/zero",
+        "sleep 600 & echo $! > child; echo behind",
+        "exec >&- 2>&-",
+    };
+    begin(60000, 1);
+    for (size_t i = 0; i < sizeof(SCRIPTS) / sizeof(SCRIPTS[0]); i++) {
+        struct alerts *alerts;
+        settings.alerts.count = 0;
+        add("lag_seconds > 10", false, SCRIPTS[i]);
+        const struct alerts_conf conf = {.loop = &loop,
+                                         .settings = &settings,
+                                         .verifier = "v",
+                                         .keep_output = true,
+                                         .on_told = on_told};
+        told_count = 0;
+        buf_init(&printed, 1 << 20);
+        ck_assert(alerts_open(&conf, &alerts, &err) == OUT_OK);
+        judge(alerts, 20);
+        close_alerts(alerts, 600000);
+        ck_assert_uint_eq(told_count, 1);
+        const char *text = buf_text(&printed);
+        ck_assert_ptr_null(strchr(text, '\x1b'));
+        ck_assert_uint_le(printed.size, 6 * ALERT_OUTPUT_MAX);
+        if (i == 0)
+            ck_assert_str_eq(text, "  a\\x1B[31mb\\x0D\n  é\\xFF --token ***\n  err\n  half\n");
+        else if (i == 1)
+            ck_assert_msg(strstr(text, "  0123456789\n  … 995 908 bytes more, not shown\n") != NULL,
+                          "%s", text);
+        else if (i == 2)
+            ck_assert_str_eq(text, "  … 200 000 bytes more, not shown\n");
+        else
+            ck_assert_str_eq(text, i == 3 ? "  behind\n" : "");
+        ck_assert_str_eq(told[0].cause, i == 1 ? "the program ended with 3" : "");
+        buf_free(&printed);
+    }
+    char command[96];
+    snprintf(command, sizeof(command), "kill $(cat %s/child)", folder);
+    ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
 static void keep_line(void *owner, struct bytes line)
 {
     buf_append_bytes(owner, line);
@@ -531,6 +585,7 @@ static Suite *make_suite(void)
     tcase_add_test(tests, a_line_is_bounded);
     tcase_add_test(tests, a_breach_told_before_a_restart_is_not_told_again);
     tcase_add_test(tests, a_variable_holds_the_webhook);
+    tcase_add_test(tests, what_a_program_prints_is_bounded_and_quoted);
     tcase_add_test(tests, each_that_is_not_told_is_logged);
     tcase_add_test(tests, a_program_that_cannot_be_started_is_refused);
     suite_add_tcase(suite, tests);

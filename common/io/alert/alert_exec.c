@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/base/mem.h"
+#include "common/io/alert/alert_output.h"
 #include "common/io/spawn.h"
 
 enum { VARIABLES = 9 };
@@ -19,6 +20,7 @@ struct alert_exec {
     uv_process_t process;
     uv_pipe_t input;
     uv_timer_t timer;
+    struct alert_output output; /* when it is kept */
     uv_write_t write;
     struct buf message;
     int open; /* handles */
@@ -82,7 +84,10 @@ static void on_handle_closed(uv_handle_t *handle)
     struct alert_exec *exec = handle->data;
     if (--exec->open > 0)
         return;
-    exec->conf.on_ended(exec->conf.owner, exec->cause[0] ? exec->cause : NULL);
+    exec->conf.on_ended(exec->conf.owner, exec->cause[0] ? exec->cause : NULL,
+                        exec->conf.keep_output ? &exec->output : NULL);
+    if (exec->conf.keep_output)
+        alert_output_free(&exec->output);
     buf_free(&exec->message);
     free(exec);
 }
@@ -98,6 +103,10 @@ static void close_all(struct alert_exec *exec)
     close_handle((uv_handle_t *)&exec->process);
     close_handle((uv_handle_t *)&exec->input);
     close_handle((uv_handle_t *)&exec->timer);
+    if (exec->conf.keep_output && !uv_is_closing((uv_handle_t *)&exec->output.pipe)) {
+        alert_output_drain(&exec->output);
+        close_handle((uv_handle_t *)&exec->output.pipe);
+    }
 }
 
 static void on_exit_status(uv_process_t *process, int64_t status, int number)
@@ -140,16 +149,18 @@ static void on_written(uv_write_t *write, int status)
 
 /* ---- its begin ---- */
 
-static int spawn(struct alert_exec *exec, const struct alert_message *message)
+/* `output`: where it prints; negative: nowhere. */
+static int spawn(struct alert_exec *exec, const struct alert_message *message, uv_file output)
 {
     const struct conf_list *words = message->alert->exec;
     char **args = mem_zeroed(words->count + 1, sizeof(*args));
     memcpy(args, words->items, words->count * sizeof(*args));
     char **environment = make_environment(message);
+    const uv_stdio_flags printed = output < 0 ? UV_IGNORE : UV_INHERIT_FD;
     uv_stdio_container_t streams[3] = {
         {.flags = UV_CREATE_PIPE | UV_READABLE_PIPE, .data.stream = (uv_stream_t *)&exec->input},
-        {.flags = exec->conf.show_output ? UV_INHERIT_FD : UV_IGNORE, .data.fd = STDERR_FILENO},
-        {.flags = exec->conf.show_output ? UV_INHERIT_FD : UV_IGNORE, .data.fd = STDERR_FILENO}};
+        {.flags = printed, .data.fd = output},
+        {.flags = printed, .data.fd = output}};
     const uv_process_options_t options = {.file = args[0],
                                           .args = args,
                                           .env = environment,
@@ -175,7 +186,15 @@ struct alert_exec *alert_exec_start(const struct alert_exec_conf *conf,
     uv_timer_init(conf->loop, &exec->timer);
     exec->open = 3;
     exec->process.data = exec->input.data = exec->timer.data = exec->write.data = exec;
-    int failed = spawn(exec, message);
+    uv_file output = -1;
+    if (conf->keep_output && alert_output_open(&exec->output, conf->loop, &output) == 0) {
+        exec->output.pipe.data = exec;
+        exec->open++;
+    }
+    exec->conf.keep_output = output >= 0;
+    int failed = spawn(exec, message, output);
+    if (output >= 0)
+        close(output);
     if (failed) { /* the process' handle is to be closed all the same */
         snprintf(exec->cause, sizeof(exec->cause), "the program cannot be started: %s",
                  uv_strerror(failed));

@@ -15,14 +15,16 @@
 #include "common/policy/alert/alert.h"
 
 struct alert_exec;
+struct alert_output; /* alert_output.h */
 
-/* `cause` NULL: it ended with 0; else why not, in a few words. The exec is freed behind it. */
-typedef void alert_exec_ended(void *owner, const char *cause);
+/* `cause` NULL: it ended with 0; else why not, in a few words. `output`: what it printed, NULL when
+ * that is not kept. The exec is freed behind it, with both. */
+typedef void alert_exec_ended(void *owner, const char *cause, const struct alert_output *output);
 
 struct alert_exec_conf {
     uv_loop_t *loop;
     uint64_t timeout_ms;
-    bool show_output; /* on standard error; else nobody sees it */
+    bool keep_output; /* else nobody sees it */
     alert_exec_ended *on_ended;
     void *owner;
 };

@@ -81,13 +81,15 @@ static struct alert_told told_of(const struct line *line, enum alert_change stat
                                line->target,
                                line->attempts,
                                0,
-                               cause};
+                               cause,
+                               NULL};
 }
 
 /* The first of the line is done, well or not. */
-static void finish(struct line *line, const char *cause)
+static void finish(struct line *line, const char *cause, const struct alert_output *output)
 {
     struct alert_told told = told_of(line, line->queue[0].state, cause);
+    told.output = output;
     told.took_ms = clock_monotonic_ms() - line->began_ms;
     line->is_going = false;
     memmove(line->queue, line->queue + 1, --line->queued * sizeof(line->queue[0]));
@@ -105,11 +107,11 @@ static void on_time(uv_timer_t *timer)
     try_once(timer->data);
 }
 
-static void on_exec_ended(void *owner, const char *cause)
+static void on_exec_ended(void *owner, const char *cause, const struct alert_output *output)
 {
     struct line *line = owner;
     line->exec = NULL;
-    finish(line, cause);
+    finish(line, cause, output);
 }
 
 static void on_posted(void *owner, enum alert_answer answer, const char *cause)
@@ -121,7 +123,7 @@ static void on_posted(void *owner, enum alert_answer answer, const char *cause)
     bool again =
         answer == ALERT_TRY_AGAIN && line->attempts < alerts->conf.settings->alerts_attempts;
     if (!again) {
-        finish(line, cause);
+        finish(line, cause, NULL);
         return;
     }
     uint32_t wait_ms = backoff_next_ms(&line->backoff, randombytes_random());
@@ -137,7 +139,7 @@ static void try_once(struct line *line)
     if (message->alert->exec) {
         const struct alert_exec_conf conf = {.loop = alerts->conf.loop,
                                              .timeout_ms = timeout_ms,
-                                             .show_output = alerts->conf.show_output,
+                                             .keep_output = alerts->conf.keep_output,
                                              .on_ended = on_exec_ended,
                                              .owner = line};
         line->exec = alert_exec_start(&conf, message);

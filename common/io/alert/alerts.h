@@ -22,6 +22,7 @@
 #define ALERTS_QUEUE_MAX 8 /* untold messages of one alert; more are given up */
 
 struct alerts;
+struct alert_output; /* alert_output.h */
 
 /* What became of a message. */
 struct alert_told {
@@ -31,14 +32,15 @@ struct alert_told {
     const char *target; /* without secrets */
     unsigned attempts;
     uint64_t took_ms;
-    const char *cause; /* why it could not be told; NULL: it was */
+    const char *cause;                 /* why it could not be told; NULL: it was */
+    const struct alert_output *output; /* of a program, where conf.keep_output; else NULL */
 };
 
 struct alerts_conf {
     uv_loop_t *loop;
     const struct settings *settings;
     const char *verifier; /* its id */
-    bool show_output;     /* of programs, on standard error */
+    bool keep_output;     /* of programs, for on_told */
     /* Instead of log lines; NULL: those. */
     void (*on_told)(void *owner, const struct alert_told *told);
     void *owner;
