@@ -88,7 +88,7 @@ start_own_stack() {
   trap end_own_stack EXIT
   trap 'interrupted 130' INT
   trap 'interrupted 143' TERM
-  if [ -n "${DROVER_KEEP_STACK:-}" ]; then stack_up; else stack_locked stack_reset; fi ||
+  if [ -n "${DROVER_KEEP_STACK:-}" ]; then stack_up; else with_restarted stack_clear && stack_locked stack_reset; fi ||
     die "$EXIT_DEPENDENCY" "the servers for this run did not start"
   # shellcheck source=/dev/null
   . "$STACK/env"
@@ -96,11 +96,28 @@ start_own_stack() {
 
 end_own_stack() {
   if [ -n "${DROVER_KEEP_STACK:-}" ]; then
-    say "the stack is left running: DROVER_STACK_DIR=$(short_path "$STACK") ./dev stack status"
+    left_running
+    with_restarted left_running
     return 0
   fi
+  with_restarted take_down
+  take_down
+}
+
+left_running() { say "the stack is left running: DROVER_STACK_DIR=$(short_path "$STACK") ./dev stack status"; }
+
+take_down() {
   stack_locked stack_stop || true
   if [ "$OWN_STATUS" = 0 ]; then stack_forget; else say "the servers' logs: $(short_path "$STACK/log")"; fi
+}
+
+stack_clear() { stack_locked stack_stop && stack_forget; }
+
+# with_restarted COMMAND: for the second stack, which tests/e2e/restarted.sh starts, when there is one.
+with_restarted() {
+  local dir
+  dir=$(restarted_stack)
+  [ ! -e "$dir/ports" ] || (use_stack "$dir" && "$@")
 }
 
 # run_in_group COMMAND...: in a process group of its own, so that an interrupt reaches the command's children as well,

@@ -110,6 +110,9 @@ write_env() (
   mv "$STACK/env.new" "$STACK/env"
 )
 
+# restarted_stack: the folder of the stack beside this one that tests stop and start, while others use this one.
+restarted_stack() { printf '%s.restarted' "$STACK"; }
+
 # stack_forget: deletes the data, also where it had to be put elsewhere; ports and passwords stay.
 stack_forget() {
   [ -e "$STACK/ports" ] || return 0
