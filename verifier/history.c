@@ -199,7 +199,7 @@ static bool test_reading(struct verify_run *run, const struct readings_entry *en
     bool all_seen = scope_is_whole(&run->scope) && !run->options.read_once && !report->evicted;
     name_source(entry, name);
     if (readings_is_incomplete(entry))
-        verify_report_break(
+        verify_report_break_source(
             report,
             "the reading of %s is not complete: %s, or, when it never comes again, "
             "drover dlq discard --source %s --reason TEXT",

@@ -278,7 +278,7 @@ static void take_record(struct source_check *check, const struct source_record *
 static void warn_file(struct source_check *check, const struct error *why)
 {
     check->whole = false;
-    check->run->report.broken = true;
+    check->run->report.broken = check->run->report.broken_otherwise = true;
     if (check->readings)
         return;
     verify_report_warn(&check->run->report, "%s: %s: %s", check->files.items[check->file].path,

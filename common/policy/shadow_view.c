@@ -64,7 +64,7 @@ void shadow_view_append(struct buf *out, const struct shadow_state *state, int w
         buf_append_text(line, "drover produce --follow");
     } else {
         view_lines_append_count(line, "", state->produced, " sent");
-        if (state->rejected)
+        if (state->has_rejected && state->rejected)
             view_lines_append_count(line, " · ", state->rejected, " rejected");
     }
     append_work(begin_part(&lines, "work", &state->work), state);
@@ -96,13 +96,15 @@ void shadow_view_append_plain(struct buf *out, const struct shadow_state *state)
     append_plain_part(out, "work", &state->work);
     append_plain_part(out, "verify", &state->verify);
     buf_append_format(out,
-                      " produced=%" PRIu64 " rejected=%" PRIu64 " committed=%" PRIu64 "/%" PRIu64
-                      " lag=%" PRIu64 " dead_lettered=%" PRIu64 " per_s=%.0f",
-                      state->produced, state->rejected, state->committed, state->total, state->lag,
-                      state->dead, state->per_second);
+                      " produced=%" PRIu64 " committed=%" PRIu64 "/%" PRIu64 " lag=%" PRIu64
+                      " dead_lettered=%" PRIu64 " per_s=%.0f",
+                      state->produced, state->committed, state->total, state->lag, state->dead,
+                      state->per_second);
     if (state->has_compared)
         buf_append_format(out, " compared=%" PRIu64 " discrepancies=%" PRIu64, state->compared,
                           state->discrepancies);
+    if (state->has_rejected)
+        buf_append_format(out, " rejected=%" PRIu64, state->rejected);
     if (state->has_full_pass)
         buf_append_format(out, " full_pass_problems=%" PRIu64, state->full_pass_problems);
     if (state->full_pass_not_whole)

@@ -23,7 +23,9 @@ struct shadow_part {
 struct shadow_state {
     uint64_t now_ms, up_ms; /* monotonic; since the start */
     struct shadow_part produce, work, verify;
-    uint64_t produced, rejected; /* by the follower, since the start */
+    uint64_t produced; /* by the follower, since the start */
+    bool has_rejected; /* the verifier knows: */
+    uint64_t rejected; /* records of the sources, as they stand now */
     uint64_t committed, total, lag, dead;
     double per_second; /* committed */
     bool has_compared; /* the verifier told */

@@ -61,6 +61,15 @@ static void take_full_pass(yyjson_val *root, struct child_numbers *numbers)
     numbers->full_pass_not_whole = yyjson_is_str(yyjson_obj_get(full, "not_whole"));
 }
 
+static void take_sources(yyjson_val *root, struct child_numbers *numbers)
+{
+    yyjson_val *sources = yyjson_obj_get(root, "sources");
+    if (!sources)
+        return;
+    numbers->has_sources = yyjson_is_true(yyjson_obj_get(sources, "known"));
+    take(sources, "rejected", &numbers->sources_rejected);
+}
+
 void child_numbers_parse(struct child_numbers *numbers, struct bytes json)
 {
     yyjson_doc *doc = yyjson_read(json.data, json.size, 0);
@@ -83,6 +92,7 @@ void child_numbers_parse(struct child_numbers *numbers, struct bytes json)
     take_upper(root, numbers);
     take_away(root, numbers);
     take_full_pass(root, numbers);
+    take_sources(root, numbers);
     copy(numbers->reason, sizeof(numbers->reason), yyjson_obj_get(root, "reason"));
     copy(numbers->report, sizeof(numbers->report), yyjson_obj_get(root, "report"));
     copy(numbers->next, sizeof(numbers->next), yyjson_obj_get(root, "next"));

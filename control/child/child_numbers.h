@@ -24,6 +24,8 @@ struct child_numbers {
     bool has_full_pass;     /* verify --follow: one ended */
     uint64_t full_pass_problems;
     bool full_pass_not_whole;
+    bool has_sources;          /* verify --follow: it knows how the sources stand: */
+    uint64_t sources_rejected; /* so many records are rejected now */
     /* verify --follow, at its end: its verdict in words, and where its page is. */
     char reason[CHILD_REASON_MAX], report[CHILD_REASON_MAX];
     char next[VERIFY_NEXT_MAX]; /* verify: what to type next */

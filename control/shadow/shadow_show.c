@@ -69,7 +69,8 @@ static struct shadow_state state_of(const struct shadow *shadow)
         .work = part_of(shadow, CHILD_WORK, shadow->child_count),
         .verify = part_of(shadow, CHILD_VERIFY, CHILD_VERIFY + 1),
         .produced = produce_count(shadow, PRODUCE_PRODUCED),
-        .rejected = produce_count(shadow, PRODUCE_REJECTED),
+        .has_rejected = verified->has_sources,
+        .rejected = verified->sources_rejected,
         .committed = shadow->committed,
         .total = shadow->total,
         .lag = shadow->lag,
@@ -113,7 +114,10 @@ static void append_numbers(struct json_out *out, const struct shadow_state *stat
 {
     append_part(out, "produce", &state->produce);
     json_out_count(out, "produced", state->produced);
-    json_out_count(out, "rejected", state->rejected);
+    if (state->has_rejected)
+        json_out_count(out, "rejected", state->rejected);
+    else
+        json_out_null(out, "rejected");
     json_out_end(out);
     append_part(out, "work", &state->work);
     json_out_count(out, "dead_lettered", state->dead);

@@ -11,6 +11,7 @@
 
 #include "common/base/mem.h"
 #include "common/policy/totals.h"
+#include "common/policy/verify/readings_sum.h"
 #include "tests/support/html_parse.h"
 #include "tests/support/random.h"
 #include "tests/support/suite.h"
@@ -150,6 +151,57 @@ START_TEST(test_one_is_no_plural)
          "no discrepancy, but too few comparisons to say so: 1 comparison, a sample: 1 was left "
          "out; with 95 % confidence the rate is at most 95 %, the limit is 0.01 %");
     ck_assert(shows("1&#160;key version judged ="));
+}
+END_TEST
+
+static struct readings readings;
+static struct readings_sum sources;
+
+static void tell(uint64_t rejected, bool complete, int64_t at_ms)
+{
+    const struct reading reading = {.run = BYTES_LITERAL("r-follow"),
+                                    .uri = BYTES_LITERAL("<b>.json"),
+                                    .has_source = true,
+                                    .complete = complete,
+                                    .records = rejected,
+                                    .rejected = rejected,
+                                    .finished_ms = at_ms};
+    ck_assert(readings_add(&readings, &reading, (struct bytes){0}));
+    readings_sum_of(&readings, &sources);
+}
+
+/* As drover verify has it: what is rejected, or cannot be read whole, is not equal; what is put
+ * right is. What is not known is no match. */
+START_TEST(test_how_the_sources_stand)
+{
+    readings_init(&readings, 1u << 20);
+    sources = (struct readings_sum){.is_known = true};
+    report.sources = &sources;
+    report.rate_max = 0;
+    tell(2, true, 1);
+    says("discrepancy", "NOT EQUAL", "2 records of <b>.json are rejected");
+    count(VERDICT_MATCH, 100);
+    says("discrepancy", "NOT EQUAL", "2 records of <b>.json are rejected");
+    ck_assert(!follow_report_is_right(&report));
+    ck_assert(shows("&lt;b&gt;.json") && shows(": 2 rejected</li>"));
+    tell(0, true, 2);
+    says("match", "MATCH", "no discrepancy in 100 comparisons");
+    ck_assert(follow_report_is_right(&report) && !shows("id=\"sources\""));
+    tell(0, false, 3);
+    says("discrepancy", "NOT EQUAL", "the reading of <b>.json is not complete");
+    report.full_pass = (struct follow_full_pass){.began_ms = NOON, .problems = 1, .next_ms = -1};
+    says("discrepancy", "NOT EQUAL",
+         "the last full pass found 1 problem; the reading of <b>.json is not complete");
+    report.full_pass.problems = 0;
+    tell(0, true, 4);
+    sources.is_known = false;
+    says("inconclusive", "INCONCLUSIVE",
+         "no discrepancy, but what is rejected of the sources was not read yet: 100 comparisons");
+    ck_assert(!follow_report_is_right(&report));
+    sources.is_known = true;
+    sources.beyond = 1;
+    ck_assert(!follow_report_is_right(&report));
+    readings_free(&readings);
 }
 END_TEST
 
@@ -602,6 +654,7 @@ static Suite *follow_report_suite(void)
     tcase_add_test(tcase, test_one_is_no_plural);
     tcase_add_loop_test(tcase, test_every_verdict_counts_somewhere, 0, VERDICT_COUNT);
     tcase_add_test(tcase, test_samples_of_a_full_pass);
+    tcase_add_test(tcase, test_how_the_sources_stand);
     tcase_add_test(tcase, test_plots);
     tcase_add_test(tcase, test_what_was_not_compared);
     tcase_add_test(tcase, test_latencies);

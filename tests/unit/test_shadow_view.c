@@ -26,6 +26,7 @@ static struct shadow_state random_moment(void)
         .work = random_part(),
         .verify = random_part(),
         .produced = random_any(),
+        .has_rejected = random_below(2),
         .rejected = random_any(),
         .committed = random_any(),
         .total = random_any(),
@@ -134,14 +135,16 @@ START_TEST(a_plain_line_has_the_same_numbers)
     struct buf out;
     struct shadow_state state = CALM;
     state.work.restarts = 1;
+    state.has_rejected = true;
+    state.rejected = 3;
     state.verify = (struct shadow_part){.is_elsewhere = true};
     outage_see(&state.outages, OUTAGE_KAFKA, true, "DRV-K001", "", 60000);
     buf_init(&out, 65536);
     shadow_view_append_plain(&out, &state);
     ck_assert_str_eq(buf_text(&out),
-                     "shadow produce=1/1 work=2/2 work_restarts=1 produced=12345 rejected=0 "
+                     "shadow produce=1/1 work=2/2 work_restarts=1 produced=12345 "
                      "committed=12340/12345 lag=5 dead_lettered=0 per_s=480 compared=12000 "
-                     "discrepancies=0 kafka_away_s=30");
+                     "discrepancies=0 rejected=3 kafka_away_s=30");
     buf_free(&out);
 }
 END_TEST

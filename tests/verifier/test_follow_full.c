@@ -47,6 +47,11 @@ START_TEST(what_was_not_whole_is_no_clean_one)
     struct follow_full_pass pass = {0};
     ck_assert(take("{\"kind\":\"verify\",\"counts\":{\"match\":1}}", &pass, &err) == OUT_OK);
     ck_assert_uint_gt(pass.not_whole.size, 0);
+    /* of sources alone that are not complete: who follows knows how they stand */
+    ck_assert(take("{\"kind\":\"verify\",\"whole\":false,\"whole_beside_readings\":true,"
+                   "\"not_whole\":\"the reading of a.json is not complete\",\"counts\":{}}",
+                   &pass, &err) == OUT_OK);
+    ck_assert_uint_eq(pass.not_whole.size, 0);
     /* a text that is too long is cut at a whole character */
     int size = snprintf(json, sizeof json,
                         "{\"kind\":\"verify\",\"whole\":false,\"counts\":{},\"not_whole\":\"");

@@ -8,6 +8,7 @@
  *   cell      (minute, tenant, entity, operation, class) -> count; minute -1 is everything ever
  *   gauge     what a minute has besides
  *   position, suspect, sample, pass, pass_count, alert
+ *   reading, reading_position: book_reading.h
  */
 #include "verifier/follow/book.h"
 
@@ -59,6 +60,12 @@ static const char SCHEMA[] =
     "CREATE TABLE IF NOT EXISTS pass_count (class INTEGER PRIMARY KEY, count INTEGER NOT NULL);"
     "CREATE TABLE IF NOT EXISTS pass_not_whole (id INTEGER PRIMARY KEY, why BLOB NOT NULL);"
     "CREATE TABLE IF NOT EXISTS alert (name TEXT PRIMARY KEY, since INTEGER NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS reading (uri BLOB NOT NULL, source BLOB NOT NULL,"
+    " run BLOB NOT NULL, follows INTEGER NOT NULL, complete INTEGER NOT NULL,"
+    " finished INTEGER NOT NULL, partition INTEGER NOT NULL, offset INTEGER NOT NULL,"
+    " json BLOB NOT NULL, PRIMARY KEY (uri, source, run, follows, complete));"
+    "CREATE TABLE IF NOT EXISTS reading_position (partition INTEGER PRIMARY KEY,"
+    " next INTEGER NOT NULL);"
     "COMMIT;"
     "CREATE TEMP TABLE wrong (class INTEGER PRIMARY KEY);";
 

@@ -25,6 +25,7 @@
 #include "verifier/follow/follow_show.h"
 #include "verifier/follow/full_pass.h"
 #include "verifier/follow/full_result.h"
+#include "verifier/follow/reading_watch.h"
 #include "verifier/follow/standing.h"
 #include "verifier/follow/start.h"
 
@@ -35,7 +36,8 @@
 #define STORE_MS 120000                   /* for a file store that no worker has made yet */
 #define END_MS (STOP_PATIENCE_MS * 3 / 4) /* for suspects, after the signal */
 #define CLOSE_MS 5000
-#define ALERTS_MS 3000 /* of it: for alerts that are on their way */
+#define ALERTS_MS 3000  /* of it: for alerts that are on their way */
+#define SOURCES_MS 3000 /* at the end, for what was told of the sources */
 
 struct follow {
     const struct settings *settings;
@@ -54,6 +56,7 @@ struct follow {
     struct follow_show show;
     struct follow_alerts *alerts;
     struct follow_reads *reads;
+    struct reading_watch *sources;
     struct outages outages;
     uint64_t retry_ms, step_ms, save_ms; /* not before */
     uint64_t store_until_ms;             /* it is waited for until then; 0: it is not */
@@ -225,7 +228,8 @@ static struct follow_numbers numbers_of(const struct follow *follow)
                                      .share = share_of(&follow->step.share),
                                      .full = follow->full ? full_pass_last(follow->full) : NULL,
                                      .outages = &follow->outages,
-                                     .reads = follow_reads_result(follow->reads)};
+                                     .reads = follow_reads_result(follow->reads),
+                                     .sources = reading_watch_sum(follow->sources)};
     int64_t lag = receipt_intake_lag(&follow->intake);
     numbers.lag = lag > 0 ? (uint64_t)lag : 0;
     int64_t oldest_ms = receipt_intake_oldest_ms(&follow->intake), now_ms = clock_unix_ms();
@@ -344,7 +348,18 @@ static void turn_full_pass(struct follow *follow)
 static void turn_alerts(struct follow *follow)
 {
     struct error err = {0};
-    if (follow_alerts_turn(follow->alerts, full_pass_last(follow->full), &err) != OUT_OK)
+    if (follow_alerts_turn(follow->alerts, full_pass_last(follow->full),
+                           reading_watch_sum(follow->sources), &err) != OUT_OK)
+        fail(follow, &err);
+}
+
+/* A Kafka that is away is said by the steps as well; of it nothing is taken back. */
+static void turn_sources(struct follow *follow, bool is_last)
+{
+    struct error err = {0};
+    enum outcome outcome = is_last ? reading_watch_finish(follow->sources, SOURCES_MS, &err)
+                                   : reading_watch_turn(follow->sources, &err);
+    if (outcome != OUT_OK && !can_wait(&err))
         fail(follow, &err);
 }
 
@@ -390,6 +405,7 @@ static void work(struct follow *follow)
         turn(follow);
         check_place(follow);
         turn_full_pass(follow);
+        turn_sources(follow, false);
         turn_alerts(follow);
         turn_reads(follow, false);
         tell_sometimes(follow);
@@ -400,6 +416,8 @@ static void work(struct follow *follow)
         show(follow);
     if (!follow->failed)
         finish(follow);
+    if (!follow->failed)
+        turn_sources(follow, true);
     turn_reads(follow, true);
 }
 
@@ -443,6 +461,9 @@ static enum outcome open_parts(struct follow *follow, struct error *err)
         outcome = notes_open(&follow->notes, settings, err);
     if (outcome == OUT_OK)
         outcome = follow_reads_open(settings, &follow->notes, &follow->reads, err);
+    if (outcome == OUT_OK)
+        outcome =
+            reading_watch_open(settings, follow->bus, follow->notes.book, &follow->sources, err);
     if (outcome == OUT_OK)
         outcome = receipt_intake_open(&follow->intake, settings, follow->bus, (size_t)count, err);
     if (outcome != OUT_OK)
@@ -499,6 +520,7 @@ static void close_parts(struct follow *follow)
     follow_save_free(&follow->save);
     full_pass_free(follow->full);
     follow_alerts_free(follow->alerts);
+    reading_watch_close(follow->sources);
     notes_close(&follow->notes);
     row_lookup_close(follow->lookup);
     kafka_bus_free(follow->bus);
@@ -507,13 +529,11 @@ static void close_parts(struct follow *follow)
 
 static enum exit_code result_of(const struct follow *follow)
 {
+    struct follow_report report = {0};
     const struct follow_numbers numbers = numbers_of(follow);
-    bool is_match = follow_numbers_compared(&numbers) > 0 && follow_numbers_wrong(&numbers) == 0 &&
-                    full_pass_last(follow->full)->problems == 0 &&
-                    full_pass_last(follow->full)->not_whole.size == 0;
-    bool is_slow = numbers.reads && numbers.reads->enforced &&
-                   verify_reads_verdict(numbers.reads) != READS_HOLD;
-    return is_match && !is_slow ? EXIT_OK : EXIT_DISCREPANCY;
+    follow_numbers_report(&numbers, &report);
+    report.facts.ended_ms = clock_unix_ms();
+    return follow_report_is_right(&report) ? EXIT_OK : EXIT_DISCREPANCY;
 }
 
 enum exit_code verify_follow_main(const struct settings *settings, struct error *err)

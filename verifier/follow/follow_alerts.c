@@ -8,6 +8,7 @@
 #include "common/io/alert/alerts.h"
 #include "common/io/clock.h"
 #include "common/policy/rate/lag_mark.h"
+#include "common/policy/verify/readings_sum.h"
 
 #define JUDGE_MS 1000
 #define ASK_MS 5000      /* for the source's end, where an alert is about it */
@@ -76,7 +77,7 @@ static void ask(struct follow_alerts *alerts, uint64_t now_ms)
 }
 
 enum outcome follow_alerts_turn(struct follow_alerts *alerts, const struct follow_full_pass *full,
-                                struct error *err)
+                                const struct readings_sum *sources, struct error *err)
 {
     struct alert_values values;
     uint64_t now_ms = clock_monotonic_ms();
@@ -93,6 +94,10 @@ enum outcome follow_alerts_turn(struct follow_alerts *alerts, const struct follo
         bool is_whole = full->not_whole.size == 0;
         values.full_pass_problems = is_whole || full->problems ? (double)full->problems : NAN;
         values.full_pass_not_whole = is_whole ? 0 : 1;
+    }
+    if (sources->is_known) {
+        values.rejected = (double)sources->rejected;
+        values.incomplete_sources = (double)sources->incomplete;
     }
     return alerts_judge(alerts->alerts, &values)
                ? book_keep_alerts(alerts->conf.notes->book, alerts->alerts, err)

@@ -26,10 +26,12 @@ struct follow_alerts_conf {
 /* What the conf names outlives it. Fails as alerts_open and the book do. */
 MUST_USE enum outcome follow_alerts_open(const struct follow_alerts_conf *conf,
                                          struct follow_alerts **alerts, struct error *err);
-/* Does nothing when it was called a moment ago. `full`: the last full pass, or NULL. Fails as the
+/* Does nothing when it was called a moment ago. `full`: the last full pass, or NULL; `sources`: as
+ * they stand now. Fails as the
  * book does; a Kafka that is away is not its concern. */
 MUST_USE enum outcome follow_alerts_turn(struct follow_alerts *alerts,
-                                         const struct follow_full_pass *full, struct error *err);
+                                         const struct follow_full_pass *full,
+                                         const struct readings_sum *sources, struct error *err);
 /* Lets what is on its way end, for so long, while the loop turns. NULL is allowed. */
 void follow_alerts_close(struct follow_alerts *alerts, uint64_t wait_ms);
 /* Also of NULL. */

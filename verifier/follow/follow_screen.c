@@ -10,6 +10,7 @@
 #include "common/policy/html_out.h"
 #include "common/policy/plot/plot_scale.h"
 #include "common/policy/totals.h"
+#include "common/policy/verify/readings_sum.h"
 #include "common/policy/view_lines.h"
 
 enum {
@@ -31,6 +32,7 @@ enum weight {
     WEIGHT_MINUTE,
     WEIGHT_HEAD,
     WEIGHT_FULL_PASS,
+    WEIGHT_SOURCES,
     WEIGHT_BEHIND,
     WEIGHT_TOTAL,
     WEIGHT_AWAY,
@@ -219,6 +221,22 @@ static void append_full_pass(struct view_lines *lines, const struct follow_scree
         buf_append_text(out, "none");
 }
 
+/* Nothing while all is well. */
+static void append_sources(struct view_lines *lines, const struct readings_sum *sources)
+{
+    const char *between = "";
+    if (!sources || readings_sum_is_clean(sources))
+        return;
+    struct buf *out = begin_line(lines, WEIGHT_SOURCES, "sources");
+    append_counted(out, &between, sources->rejected, " rejected");
+    append_counted(out, &between, sources->incomplete, " not complete");
+    append_counted(out, &between, sources->beyond, " readings had no room");
+    if (!sources->is_known) {
+        append_part(out, &between);
+        buf_append_text(out, "are being read");
+    }
+}
+
 static void append_latencies(struct view_lines *lines, const struct follow_numbers *numbers)
 {
     struct buf part;
@@ -258,6 +276,7 @@ void follow_screen_append(struct buf *out, const struct follow_screen *screen, i
     append_behind(&lines, numbers);
     append_beside(&lines, numbers->rolling->total);
     append_full_pass(&lines, screen);
+    append_sources(&lines, numbers->sources);
     append_latencies(&lines, numbers);
     view_lines_add_outages(&lines, WEIGHT_AWAY, numbers->outages, screen->now_ms, "  ");
     append_scope(&lines, screen);
@@ -293,6 +312,37 @@ void follow_screen_append_reason(struct buf *out, const struct follow_numbers *n
     append_full_reason(out, numbers->full);
 }
 
+/* What is wrong beside the sources comes first. */
+static void append_next_of_sources(struct buf *out, const struct readings_sum *sources,
+                                   const char *begin)
+{
+    if (!sources)
+        return;
+    if (sources->rejected) {
+        buf_append_format(out,
+                          "%sdrover status names the sources, drover verify the codes: fix what is "
+                          "rejected;\n       who follows the source takes it back\n",
+                          begin);
+        begin = "       ";
+    }
+    if (sources->incomplete)
+        buf_append_format(out,
+                          "%sput right what cannot be read whole; when it never comes again: "
+                          "drover dlq\n       discard --source URI --reason TEXT\n",
+                          begin);
+}
+
+static void append_next_of_problems(struct buf *out, const struct follow_numbers *numbers)
+{
+    bool is_wrong = follow_numbers_wrong(numbers) || numbers->full->problems;
+    if (is_wrong)
+        buf_append_text(out, "Next:  drover verify --show-values\n");
+    if (is_wrong && !follow_numbers_wrong(numbers))
+        buf_append_text(out, "       what the last full pass found counts until one finds "
+                             "nothing: verify.full_every\n");
+    append_next_of_sources(out, numbers->sources, is_wrong ? "       " : "Next:  ");
+}
+
 void follow_screen_append_next(struct buf *out, const struct follow_numbers *numbers)
 {
     struct follow_report report = {0};
@@ -301,10 +351,7 @@ void follow_screen_append_next(struct buf *out, const struct follow_numbers *num
     case FOLLOW_MATCH:
         return;
     case FOLLOW_DISCREPANCY:
-        buf_append_text(out, "Next:  drover verify --show-values\n");
-        if (!follow_numbers_wrong(numbers))
-            buf_append_text(out, "       what the last full pass found counts until one finds "
-                                 "nothing: verify.full_every\n");
+        append_next_of_problems(out, numbers);
         return;
     case FOLLOW_NOTHING:
         buf_append_text(out, "Next:  drover verify compares what is there; this one compares what "

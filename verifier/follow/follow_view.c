@@ -5,6 +5,7 @@
 
 #include "common/base/plural.h"
 #include "common/policy/totals.h"
+#include "common/policy/verify/readings_sum.h"
 
 uint64_t follow_numbers_wrong(const struct follow_numbers *numbers)
 {
@@ -28,6 +29,7 @@ void follow_numbers_report(const struct follow_numbers *numbers, struct follow_r
     report->full_pass = *numbers->full;
     report->writes = numbers->writes;
     report->reads = numbers->reads;
+    report->sources = numbers->sources;
 }
 
 static void append_latencies(struct buf *out, const struct follow_numbers *numbers)
@@ -43,6 +45,17 @@ static void append_latencies(struct buf *out, const struct follow_numbers *numbe
     if (part.size)
         buf_append_format(out, " · %s", buf_text(&part));
     buf_free(&part);
+}
+
+static void append_sources(struct buf *out, const struct readings_sum *sources)
+{
+    if (!sources)
+        return;
+    if (sources->rejected)
+        buf_append_format(out, " · %" PRIu64 " rejected", sources->rejected);
+    if (sources->incomplete)
+        buf_append_format(out, " · %" PRIu64 " source%s not complete", sources->incomplete,
+                          sources->incomplete == 1 ? "" : "s");
 }
 
 void follow_view_append_line(struct buf *out, const struct follow_numbers *numbers)
@@ -77,6 +90,7 @@ void follow_view_append_line(struct buf *out, const struct follow_numbers *numbe
         buf_append_format(out, " · full pass: %" PRIu64 " problem%s%s", numbers->full->problems,
                           plural_end(numbers->full->problems),
                           numbers->full->not_whole.size ? ", not whole" : "");
+    append_sources(out, numbers->sources);
     append_latencies(out, numbers);
     for (int service = 0; service < OUTAGE_SERVICES; service++)
         if (numbers->outages->of[service].is_on)
@@ -150,6 +164,8 @@ void follow_view_append_json(struct json_out *out, const struct follow_numbers *
     json_out_real(out, "share", numbers->share, 6);
     json_out_count(out, "partitions", numbers->partitions);
     append_full_pass(out, numbers->full);
+    if (numbers->sources)
+        readings_sum_append_json(numbers->sources, out);
     write_latency_append_json(&numbers->writes, out);
     if (numbers->reads)
         verify_reads_append_json(numbers->reads, out);

@@ -19,7 +19,8 @@ struct follow_numbers {
     const struct follow_full_pass *full; /* the last one; began_ms negative: none */
     const struct outages *outages;
     struct write_latency writes;
-    const struct verify_reads *reads; /* NULL: none are compared */
+    const struct readings_sum *sources; /* how they stand now; NULL: nobody looked */
+    const struct verify_reads *reads;   /* NULL: none are compared */
 };
 
 uint64_t follow_numbers_compared(const struct follow_numbers *numbers);

@@ -49,11 +49,12 @@ static size_t cut(const char *text, size_t size)
     return size;
 }
 
-/* What it says of itself. */
+/* What it says of itself; sources whose reading is not complete are looked at by who follows. */
 static struct bytes take_not_whole(yyjson_val *root, char why[FULL_RESULT_WHY_MAX])
 {
     const char *told = yyjson_get_str(yyjson_obj_get(root, "not_whole"));
-    if (yyjson_is_true(yyjson_obj_get(root, "whole")))
+    if (yyjson_is_true(yyjson_obj_get(root, "whole")) ||
+        yyjson_is_true(yyjson_obj_get(root, "whole_beside_readings")))
         return (struct bytes){0};
     snprintf(why, FULL_RESULT_WHY_MAX, "%s", told && told[0] ? told : "it does not say why");
     if (strlen(why) == FULL_RESULT_WHY_MAX - 1)

@@ -9,9 +9,11 @@
 
 #define FULL_RESULT_WHY_MAX 400
 
-/* Problems are discrepancies, those of the side checks included; what lags, waits or is a dead
- * letter is none. Fills counts and problems, and says in `why` what kept it from being whole: then
- * not_whole is a view of that, else empty. OUT_REJECT: it is no such document, or one of a failure.
+/* Problems are discrepancies, those of the side checks included; what lags, waits, is a dead letter
+ * or was rejected is none: what is rejected of the sources, and whether their readings are
+ * complete, the follower knows by itself (reading_watch.h). Fills counts and problems, and says in
+ * `why` what kept it from being whole: then not_whole is a view of that, else empty. OUT_REJECT: it
+ * is no such document, or one of a failure.
  */
 MUST_USE enum outcome full_result_read(struct bytes json, struct follow_full_pass *pass,
                                        char why[FULL_RESULT_WHY_MAX], struct error *err);

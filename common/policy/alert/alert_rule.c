@@ -105,7 +105,8 @@ static enum outcome read_metric(struct reading *reading, struct alert_rule *rule
             error_hint(err, "did you mean \"%s\"?", nearest);
         else
             error_hint(err, "they are discrepancy_rate, discrepancy_upper, dead_lettered, "
-                            "lag_seconds, lag_records, full_pass_problems and full_pass_not_whole");
+                            "lag_seconds, lag_records, full_pass_problems, full_pass_not_whole, "
+                            "rejected and incomplete_sources");
         return OUT_FATAL;
     }
     rule->metric = (enum alert_metric)metric;
@@ -208,8 +209,9 @@ enum outcome alert_rule_parse(struct bytes text, struct alert_rule *rule, struct
 
 void alert_values_init(struct alert_values *values, const struct rolling *rolling)
 {
-    values->lag_seconds = values->lag_records = values->full_pass_problems =
-        values->full_pass_not_whole = NAN;
+    values->lag_seconds = values->lag_records = NAN;
+    values->full_pass_problems = values->full_pass_not_whole = NAN;
+    values->rejected = values->incomplete_sources = NAN;
     for (int metric = 0; metric < ALERT_METRIC_COUNT; metric++)
         for (int kind = 0; kind < FOLLOW_WINDOWS; kind++)
             values->windowed[metric][kind] = NAN;
@@ -235,6 +237,10 @@ double alert_rule_value(const struct alert_rule *rule, const struct alert_values
         return values->full_pass_problems;
     case ALERT_FULL_PASS_NOT_WHOLE:
         return values->full_pass_not_whole;
+    case ALERT_REJECTED:
+        return values->rejected;
+    case ALERT_INCOMPLETE_SOURCES:
+        return values->incomplete_sources;
     default:
         return values->windowed[rule->metric][rule->window];
     }

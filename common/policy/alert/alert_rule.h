@@ -33,7 +33,9 @@
     X(LAG_SECONDS, "lag_seconds", false, false)                                                    \
     X(LAG_RECORDS, "lag_records", false, false)                                                    \
     X(FULL_PASS_PROBLEMS, "full_pass_problems", false, false)                                      \
-    X(FULL_PASS_NOT_WHOLE, "full_pass_not_whole", false, false)
+    X(FULL_PASS_NOT_WHOLE, "full_pass_not_whole", false, false)                                    \
+    X(REJECTED, "rejected", false, false)                                                          \
+    X(INCOMPLETE_SOURCES, "incomplete_sources", false, false)
 
 enum alert_metric {
 #define X(name, word, windowed, is_share) ALERT_##name,
@@ -71,6 +73,8 @@ struct alert_values {
     double lag_records;
     double full_pass_problems;  /* of the last one */
     double full_pass_not_whole; /* 1: it was not, 0: it was */
+    double rejected;            /* records of all sources, as they stand now */
+    double incomplete_sources;  /* whose last reading is not complete */
 };
 /* Fills what counts in windows; the rest is not known. */
 void alert_values_init(struct alert_values *values, const struct rolling *rolling);

@@ -7,7 +7,10 @@
 
 #include "common/policy/html_out.h"
 #include "common/policy/totals.h"
+#include "common/policy/verify/readings_sum.h"
 #include "common/policy/verify/verify_html_internal.h"
+
+#define WORDS_MAX ((size_t)4096) /* bytes of a sentence */
 
 static void append_identity(const struct follow_sample *sample, struct buf *out)
 {
@@ -186,10 +189,45 @@ static void append_full_pass(const struct follow_report *report, struct buf *out
     buf_append_text(out, "</article>\n");
 }
 
+static void append_source(const struct readings_entry *entry, struct buf *out)
+{
+    uint64_t rejected = readings_sum_rejected(entry);
+    buf_append_text(out, "<li><span class=\"mono\">");
+    html_append_outside(out, entry->uri, VERIFY_HTML_TEXT_MAX);
+    buf_append_text(out, "</span>");
+    if (readings_is_incomplete(entry))
+        buf_append_text(out, ": its reading is not complete");
+    if (rejected) {
+        buf_append_text(out, readings_is_incomplete(entry) ? ", " : ": ");
+        html_append_count(out, rejected);
+        buf_append_text(out, " rejected");
+    }
+    buf_append_text(out, "</li>\n");
+}
+
+/* Of those that are named in the report. */
+static void append_sources(const struct readings_sum *sources, struct buf *out)
+{
+    struct buf words;
+    buf_init(&words, WORDS_MAX);
+    readings_sum_append_words(sources, "", &words);
+    buf_append_text(out, "<article class=\"problem\" id=\"sources\">\n<h3>Sources as they stand "
+                         "now</h3>\n<p>");
+    html_append_words(out, buf_view(&words));
+    buf_append_text(out, "</p>\n<ul>\n");
+    for (size_t i = 0; i < sources->named_count; i++)
+        append_source(sources->named[i], out);
+    buf_append_text(out, "</ul>\n<p class=\"dim\">What is put right in the source is taken back by "
+                         "who follows it; drover status names all of them.</p>\n</article>\n");
+    buf_free(&words);
+}
+
 void follow_html_append_problems(const struct follow_report *report, struct buf *out)
 {
     const uint64_t *counts = report->windows[FOLLOW_TOTAL].counts;
-    if (!follow_report_wrong(counts) && !report->full_pass.problems)
+    const struct readings_sum *sources = report->sources;
+    bool has_sources = sources && (sources->rejected || sources->incomplete);
+    if (!follow_report_wrong(counts) && !report->full_pass.problems && !has_sources)
         return;
     buf_append_text(out, "<section id=\"problems\">\n<h2>Problems</h2>\n");
     for (int v = 0; v < VERDICT_COUNT; v++)
@@ -197,5 +235,7 @@ void follow_html_append_problems(const struct follow_report *report, struct buf 
             append_problem(report, (enum verdict)v, out);
     if (report->full_pass.problems)
         append_full_pass(report, out);
+    if (has_sources)
+        append_sources(sources, out);
     buf_append_text(out, "</section>\n");
 }

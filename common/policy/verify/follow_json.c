@@ -10,6 +10,7 @@
 #include "common/base/json_document.h"
 #include "common/base/json_out.h"
 #include "common/policy/totals.h"
+#include "common/policy/verify/readings_sum.h"
 
 enum { RATE_DECIMALS = 9, MS_DECIMALS = 3, MINUTES_MAX = 1441 };
 
@@ -222,6 +223,8 @@ static void append_members(const struct follow_report *report, struct json_out *
     json_out_count(out, "open_suspects", report->open_suspects);
     json_out_seconds(out, "waited_seconds", report->waited_ms);
     append_full_pass(report, out);
+    if (report->sources)
+        readings_sum_append_json(report->sources, out);
     write_latency_append_json(&report->writes, out);
     if (report->reads)
         verify_reads_append_json(report->reads, out);
@@ -238,10 +241,7 @@ static void append_members(const struct follow_report *report, struct json_out *
 void follow_report_append_document(const struct follow_report *report, struct buf *buf)
 {
     struct json_out out;
-    enum follow_result result = follow_report_result(report);
-    bool right = result == FOLLOW_MATCH ||
-                 (result == FOLLOW_INCONCLUSIVE && !report->full_pass.not_whole.size);
-    int code = right ? EXIT_OK : EXIT_DISCREPANCY;
+    int code = follow_report_is_right(report) ? EXIT_OK : EXIT_DISCREPANCY;
     json_out_init(&out, buf);
     json_document_begin(&out, "follow_report", report->facts.written_ms);
     append_members(report, &out);

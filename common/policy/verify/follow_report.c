@@ -7,6 +7,7 @@
 #include "common/base/text.h"
 #include "common/policy/plot/plot_scale.h"
 #include "common/policy/totals.h"
+#include "common/policy/verify/readings_sum.h"
 
 static bool is_slow(const struct follow_report *report)
 {
@@ -17,20 +18,37 @@ static bool is_slow(const struct follow_report *report)
     return verdict == READS_SLOWER || (verdict == READS_UNKNOWN && report->facts.ended_ms >= 0);
 }
 
+static bool is_known(const struct follow_report *report)
+{
+    const struct readings_sum *sources = report->sources;
+    return !report->full_pass.not_whole.size &&
+           (!sources || (sources->is_known && !sources->beyond));
+}
+
 enum follow_result follow_report_result(const struct follow_report *report)
 {
     const struct follow_window *total = &report->windows[FOLLOW_TOTAL];
-    if (follow_report_wrong(total->counts) || report->full_pass.problems)
+    const struct readings_sum *sources = report->sources;
+    if (follow_report_wrong(total->counts) || report->full_pass.problems ||
+        (sources && sources->rejected))
         return FOLLOW_DISCREPANCY;
     if (!follow_report_compared(total->counts))
         return FOLLOW_NOTHING;
-    if (report->full_pass.not_whole.size)
+    if (sources && sources->incomplete)
+        return FOLLOW_DISCREPANCY;
+    if (!is_known(report))
         return FOLLOW_INCONCLUSIVE;
     if (is_slow(report))
         return FOLLOW_TOO_SLOW;
     if (report->rate_max > 0 && !(total->upper < report->rate_max))
         return FOLLOW_INCONCLUSIVE;
     return FOLLOW_MATCH;
+}
+
+bool follow_report_is_right(const struct follow_report *report)
+{
+    enum follow_result result = follow_report_result(report);
+    return result == FOLLOW_MATCH || (result == FOLLOW_INCONCLUSIVE && is_known(report));
 }
 
 const char *follow_report_verdict(const struct follow_report *report)
@@ -92,34 +110,55 @@ static bool is_clean(const struct follow_full_pass *full)
     return full->began_ms >= 0 && !full->problems && !full->not_whole.size && !full->failure.size;
 }
 
+static void append_discrepancy(const struct follow_report *report, struct buf *out)
+{
+    const char *between = "";
+    const uint64_t *counts = report->windows[FOLLOW_TOTAL].counts;
+    if (follow_report_wrong(counts)) {
+        append_wrong(out, counts);
+        buf_append_text(out, " in ");
+        append_compared(report, out);
+        append_bound(report, out);
+        between = "; ";
+    }
+    if (report->full_pass.problems) {
+        buf_append_format(out, "%sthe last full pass found ", between);
+        append_count(out, report->full_pass.problems,
+                     report->full_pass.problems == 1 ? "problem" : "problems");
+        between = "; ";
+    }
+    if (report->sources)
+        readings_sum_append_words(report->sources, between, out);
+}
+
+/* Why nobody can say that there is no discrepancy. */
+static void append_unknown(const struct follow_report *report, struct buf *out)
+{
+    buf_append_text(out, "no discrepancy, but ");
+    if (report->full_pass.not_whole.size)
+        buf_append_text(out, "the last full pass was not whole");
+    else if (is_known(report))
+        buf_append_text(out, "too few comparisons to say so");
+    else
+        readings_sum_append_words(report->sources, "", out);
+    buf_append_text(out, ": ");
+}
+
 void follow_report_append_reason(const struct follow_report *report, struct buf *out)
 {
-    const uint64_t *counts = report->windows[FOLLOW_TOTAL].counts;
-    uint64_t wrong = follow_report_wrong(counts);
     switch (follow_report_result(report)) {
     case FOLLOW_NOTHING:
         buf_append_text(out, "nothing was compared");
         if (is_clean(&report->full_pass))
             buf_append_text(out, ", though the last full pass found nothing wrong");
+        if (report->sources)
+            readings_sum_append_words(report->sources, "; ", out);
         return;
     case FOLLOW_DISCREPANCY:
-        if (wrong) {
-            append_wrong(out, counts);
-            buf_append_text(out, " in ");
-            append_compared(report, out);
-            append_bound(report, out);
-        }
-        if (report->full_pass.problems) {
-            buf_append_text(out,
-                            wrong ? "; the last full pass found " : "the last full pass found ");
-            append_count(out, report->full_pass.problems,
-                         report->full_pass.problems == 1 ? "problem" : "problems");
-        }
+        append_discrepancy(report, out);
         return;
     case FOLLOW_INCONCLUSIVE:
-        buf_append_text(out, report->full_pass.not_whole.size
-                                 ? "no discrepancy, but the last full pass was not whole: "
-                                 : "no discrepancy, but too few comparisons to say so: ");
+        append_unknown(report, out);
         append_compared(report, out);
         append_bound(report, out);
         break;

@@ -27,6 +27,8 @@
 #include "common/policy/verify/verify_reads.h"
 #include "common/policy/verify/write_latency.h"
 
+struct readings_sum; /* readings_sum.h */
+
 /* Rolling windows, each ending now; the last is all that was ever counted. */
 enum follow_window_kind {
     FOLLOW_MINUTE,
@@ -122,7 +124,8 @@ struct follow_report {
     uint64_t open_suspects; /* looked at again now */
     uint64_t waited_ms;     /* for servers that did not answer */
     struct follow_full_pass full_pass;
-    const struct verify_reads *reads; /* of both stores, compared; NULL: they were not */
+    const struct readings_sum *sources; /* how they stand now; NULL: nobody looked */
+    const struct verify_reads *reads;   /* of both stores, compared; NULL: they were not */
     struct write_latency writes;
 
     const struct follow_minute *minutes;
@@ -141,13 +144,17 @@ struct follow_report {
 
 enum follow_result {
     FOLLOW_MATCH,        /* no discrepancy, and the bound is below the limit */
-    FOLLOW_INCONCLUSIVE, /* no discrepancy, but too few were compared to say so */
-    FOLLOW_DISCREPANCY,  /* in the total, or in the last full pass */
+    FOLLOW_INCONCLUSIVE, /* no discrepancy, but too few were compared to say so, or not all is
+                            known of the last full pass or of the sources */
+    FOLLOW_DISCREPANCY,  /* in the total, in the last full pass, or in the sources: something of
+                            them is rejected, or cannot be read whole */
     FOLLOW_TOO_SLOW,     /* no discrepancy, but reads were to be within a limit (compare.enforce),
                             and are not, or at the end nobody can say so */
     FOLLOW_NOTHING,      /* nothing was compared */
 };
 
+/* FOLLOW_MATCH, and inconclusive by the number of comparisons alone: exit code 0. */
+bool follow_report_is_right(const struct follow_report *report);
 /* True for those that are a discrepancy when they were looked at often enough. */
 bool follow_report_is_wrong(enum verdict verdict);
 /* Match, within tolerance and wrong ones; the wrong ones alone. */

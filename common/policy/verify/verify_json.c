@@ -225,6 +225,7 @@ static void append_whole(const struct verify_report *report, struct json_out *ou
     buf_init(&why, NOT_WHOLE_MAX);
     verify_words_append_not_whole(report, &why);
     json_out_bool(out, "whole", is_whole);
+    json_out_bool(out, "whole_beside_readings", verify_report_is_whole_beside(report));
     if (is_whole)
         json_out_null(out, "not_whole");
     else

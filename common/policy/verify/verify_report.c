@@ -59,6 +59,14 @@ void verify_report_warn(struct verify_report *report, const char *format, ...)
     warn(report, text);
 }
 
+static void break_by(struct verify_report *report, const char *text)
+{
+    if (!report->broken)
+        report->broken_why = keep_text(report, text);
+    report->broken = true;
+    warn(report, text);
+}
+
 void verify_report_break(struct verify_report *report, const char *format, ...)
 {
     char text[WARNING_SIZE];
@@ -66,10 +74,18 @@ void verify_report_break(struct verify_report *report, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    if (!report->broken)
-        report->broken_why = keep_text(report, text);
-    report->broken = true;
-    warn(report, text);
+    break_by(report, text);
+    report->broken_otherwise = true;
+}
+
+void verify_report_break_source(struct verify_report *report, const char *format, ...)
+{
+    char text[WARNING_SIZE];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    break_by(report, text);
 }
 
 static struct verify_code *code_of(struct verify_report *report, enum verdict verdict,
@@ -226,7 +242,13 @@ bool verify_report_adds_up(const struct verify_report *report)
 
 bool verify_report_is_whole(const struct verify_report *report)
 {
-    return !report->broken && report->evicted <= report->given_up && verify_report_adds_up(report);
+    return !report->broken && verify_report_is_whole_beside(report);
+}
+
+bool verify_report_is_whole_beside(const struct verify_report *report)
+{
+    return !report->broken_otherwise && report->evicted <= report->given_up &&
+           verify_report_adds_up(report);
 }
 
 /* Of what is equal alone. */

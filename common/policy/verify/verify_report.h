@@ -119,6 +119,7 @@ struct verify_report {
     const struct verify_reads *reads; /* of both stores, compared; NULL: they were not */
     bool broken;                      /* something kept the run from being whole: */
     const char *broken_why;           /* the first of it; a warning as all of it is */
+    bool broken_otherwise;            /* than by readings of sources that are not complete */
     const char *warnings[VERIFY_WARNINGS_MAX];
     size_t warning_count;
 };
@@ -130,6 +131,9 @@ void verify_report_free(struct verify_report *report);
 void verify_report_warn(struct verify_report *report, const char *format, ...) PRINTF_LIKE(2, 3);
 /* The same, and the run is not whole. */
 void verify_report_break(struct verify_report *report, const char *format, ...) PRINTF_LIKE(2, 3);
+/* As it, of a source whose reading is not complete: what is stored was compared all the same. */
+void verify_report_break_source(struct verify_report *report, const char *format, ...)
+    PRINTF_LIKE(2, 3);
 /* Counts the reason of records that are counted in their group as well. */
 void verify_report_count_code(struct verify_report *report, enum verdict verdict,
                               enum error_code code, uint64_t count);
@@ -158,6 +162,8 @@ enum verify_result verify_report_result(const struct verify_report *report);
 /* All there is was read, whatever was found in it. Else it is no match, and that it found nothing
  * says nothing of what was not read (verify_words_append_not_whole). */
 bool verify_report_is_whole(const struct verify_report *report);
+/* It is, or is not only because readings of sources are not complete. */
+bool verify_report_is_whole_beside(const struct verify_report *report);
 /* It would be a match, but reads were to be within a limit (compare.enforce), and are not. */
 bool verify_report_is_slow(const struct verify_report *report);
 
