@@ -104,6 +104,17 @@ wait_until() {
 
 is_drained() { [ "$(lag)" = 0 ]; }
 
+# sessions_ended NAME: PostgreSQL has none of that application_name (PGAPPNAME=NAME of a drover) here. What a killed process
+# had sent is committed or not only then: its server may still do that after its death.
+sessions_ended() { [ "$(psql "$ADMIN" -Atc "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = '$1'")" = 0 ]; }
+
+# end_sessions CONDITION: terminates those of this test's database, and of no other's, and waits until they are gone
+end_sessions() {
+  have_ended() { [ "$(psql "$ADMIN" -Atc "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND ($1)")" = 0 ]; }
+  wait_until 60 have_ended "$1"
+}
+
 has_committed() { [ "$(committed)" -ge "$1" ]; }
 
 # generate COUNT TENANTS REV FILE: COUNT records over TENANTS tenants, amounts from REV

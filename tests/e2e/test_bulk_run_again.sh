@@ -14,7 +14,7 @@ essays() { # FIRST COUNT
 one() { psql "$ADMIN" -Atc "$1"; }
 is_finalising() { [ "$(one "SELECT count(*) FROM drover.load WHERE state = 'finalising'")" = 1 ]; }
 reads() { [ "$(one "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'in_the_way' AND wait_event = 'PgSleep'")" = 1 ]; }
-release() { one "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'in_the_way'" > /dev/null; }
+release() { end_sessions "application_name = 'in_the_way'"; }
 
 say "killed while it waits for a reader of the table"
 prepare

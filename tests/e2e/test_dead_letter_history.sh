@@ -28,7 +28,7 @@ dead_letters() { kcat -C -b "$KAFKA_BROKERS" -t "drover.$NAME.dlq" -e -q -f '%o\
 found() { jq -c "$1" "$WORK/report/latest/report.json"; }
 
 say "dead letters are sent, and their batch is not committed"
-start_worker A
+PGAPPNAME=drover-killed start_worker A
 is_claimed() { [ "$(sql "SELECT count(*) FROM drover.partition_progress WHERE owner <> ''")" = 1 ]; }
 wait_until 60 is_claimed
 psql "$ADMIN" -qc 'BEGIN' -c 'SELECT 1 FROM drover.partition_progress FOR UPDATE' -c 'SELECT pg_sleep(600)' > "$WORK/lock.log" 2>&1 &
@@ -40,7 +40,8 @@ is_sent() { [ "$(dead_letters)" = 20 ]; }
 wait_until 60 is_sent
 kill -9 "$A_PID"
 wait "$A_PID" 2>/dev/null || true
-sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()" > "$WORK/ended.log"
+end_sessions "application_name = 'drover-killed'" # before the lock goes, for which its batch waits
+end_sessions "query = 'SELECT pg_sleep(600)'"
 equal "rows" "$(sql 'SELECT count(*) FROM public.thing')" 0
 
 say "with the corrected mapping they get in, all but one"

@@ -38,13 +38,13 @@ say "the parents come while Redis is away: nothing is forgotten"
 kill_redis
 drover produce "$WORK/customer.ndjson" >> "$WORK/produce.log" 2>&1
 wait_until 40 has_committed 180
-wait_until 20 grep -q redis.away "$WORK/A.log"
+wait_until 60 grep -q redis.away "$WORK/A.log"
 equal "still pending" "$(waiting)" 120
 start_redis
 wait_until 40 waits_for 0
-wait_until 20 has_keys article 60
-wait_until 20 has_keys basket 60
-wait_until 20 has_sentinel
+wait_until 60 has_keys article 60
+wait_until 60 has_keys basket 60
+wait_until 60 has_sentinel
 
 say "a worker's hash and a rebuilt one are the same"
 redis HGETALL article:t1:a7 | paste - - | sort > "$WORK/by_worker"
@@ -60,17 +60,17 @@ start_worker B
 sed 's/"customer":/"customer":9/' "$WORK/basket.ndjson" > "$WORK/basket_lonely.ndjson"
 drover produce "$WORK/basket_lonely.ndjson" >> "$WORK/produce.log" 2>&1
 wait_until 40 waits_for 60
-psql "$ADMIN" -q > "$WORK/lock.log" 2>&1 <<< 'BEGIN; LOCK TABLE drover.waiting; SELECT pg_sleep(40)' &
+psql "$ADMIN" -q > "$WORK/lock.log" 2>&1 <<< 'BEGIN; LOCK TABLE drover.waiting; SELECT pg_sleep(300)' &
 LOCK_PID=$!
 PIDS+=("$LOCK_PID")
 sweep_waits() {
   [ "$(psql "$ADMIN" -Atc "SELECT count(*) FROM pg_stat_activity WHERE datname = '$NAME' AND
     application_name = 'drover-pending' AND wait_event_type = 'Lock'")" -gt 0 ]
 }
-wait_until 20 sweep_waits
+wait_until 60 sweep_waits
 stop_worker B
 kill "$LOCK_PID" 2> /dev/null || true
-psql "$ADMIN" -qc "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '$NAME' AND query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()" > "$WORK/lock.log"
+end_sessions "query LIKE '%pg_sleep%'"
 psql "$ADMIN" -qc 'DELETE FROM drover.waiting'
 
 say "until the end, with children that wait for nobody any more"

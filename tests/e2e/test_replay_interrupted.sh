@@ -33,14 +33,10 @@ mkfifo "$WORK/orders"
 psql "$ADMIN" -q -v ON_ERROR_STOP=1 < "$WORK/orders" > "$WORK/session.log" 2>&1 &
 PIDS+=("$!")
 exec {ORDERS}> "$WORK/orders"
-waiting() {
-  psql "$ADMIN" -Atc "SELECT $1 FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711 AND NOT granted
-    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-}
 is_held() { [ "$(psql "$ADMIN" -Atc "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711 AND granted
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())")" = 1 ]; }
-waits() { [ "$(waiting 'count(*)')" -gt 0 ]; }
-waits_no_more() { ! waits; }
+waits() { [ "$(psql "$ADMIN" -Atc "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711 AND NOT granted
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())")" -gt 0 ]; }
 kept() { psql "$ADMIN" -Atc "SELECT count(*) FROM drover.partition_progress WHERE \"group\" LIKE '%.replay.%'"; }
 pins() { psql "$ADMIN" -Atc "SELECT count(*) FROM drover.pinned_group WHERE \"group\" LIKE '%.replay.%'"; }
 
@@ -49,15 +45,15 @@ killed_at() {
   psql "$ADMIN" -qc "DELETE FROM public.event; DELETE FROM public.hold; INSERT INTO public.hold VALUES ('$1', $2, $3)"
   shift 3
   echo 'SELECT pg_advisory_lock(4711);' >&"$ORDERS"
-  wait_until 20 is_held
-  "$DROVER" replay --rewrite --config "$WORK/drover.yaml" "$@" > "$WORK/killed.log" 2>&1 &
+  wait_until 60 is_held
+  PGAPPNAME=drover-killed "$DROVER" replay --rewrite --config "$WORK/drover.yaml" "$@" > "$WORK/killed.log" 2>&1 &
   local pid=$!
   PIDS+=("$pid")
   wait_until 60 waits
   kill -9 "$pid"
   wait "$pid" 2>/dev/null || true
-  waiting 'pg_terminate_backend(pid)' > "$WORK/ended.log"
-  wait_until 20 waits_no_more
+  end_sessions "wait_event = 'advisory'" # the statement that waits never happens; others may have been sent by then
+  wait_until 60 sessions_ended drover-killed
   psql "$ADMIN" -qc "DELETE FROM public.hold"
   echo 'SELECT pg_advisory_unlock(4711);' >&"$ORDERS"
 }

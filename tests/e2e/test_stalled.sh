@@ -12,12 +12,16 @@ echo 'work: { memory: 1MiB, batch_records: 200, stall_after: 3s }' >> "$WORK/dro
 say "workers join while the first is above its budget"
 generate 20000 4 1 "$WORK/one.ndjson"
 drover produce "$WORK/one.ndjson" > "$WORK/produce.log" 2>&1
-psql "$ADMIN" -qc 'SET idle_in_transaction_session_timeout = 0' -c 'BEGIN; LOCK public.event IN EXCLUSIVE MODE; SELECT pg_sleep(300)' > "$WORK/lock.log" 2>&1 &
-PIDS+=($!)
-of_database() { psql "$ADMIN" -Atc "SELECT count($1) FROM pg_stat_activity WHERE datname = '$NAME' AND $2"; }
-is_locked() { [ "$(of_database '*' "query LIKE '%pg_sleep(300)' AND wait_event = 'PgSleep'")" = 1 ]; }
-waits_for_lock() { [ "$(of_database '*' "application_name = 'drover-worker' AND wait_event_type = 'Lock'")" -ge 1 ]; }
-wait_until 30 is_locked
+of_database() { psql "$ADMIN" -Atc "SELECT count(*) FROM pg_stat_activity WHERE datname = '$NAME' AND $1"; }
+is_locked() { [ "$(of_database "query LIKE '%pg_sleep(300)' AND wait_event = 'PgSleep'")" = 1 ]; }
+lock() {
+  psql "$ADMIN" -qc 'SET idle_in_transaction_session_timeout = 0' -c 'BEGIN; LOCK public.event IN EXCLUSIVE MODE; SELECT pg_sleep(300)' > "$WORK/lock.log" 2>&1 &
+  PIDS+=($!)
+  wait_until 60 is_locked
+}
+unlock() { end_sessions "query LIKE '%pg_sleep(300)'"; }
+waits_for_lock() { [ "$(of_database "application_name = 'drover-worker' AND wait_event_type = 'Lock'")" -ge 1 ]; }
+lock
 start_worker A
 wait_until 60 waits_for_lock # and more than 1 MiB was read by then, in the first turn
 for name in B C; do
@@ -25,7 +29,7 @@ for name in B C; do
   wait_until 60 grep -q partition.claimed "$WORK/$name.log"
 done
 stop_worker B
-of_database 'pg_terminate_backend(pid)' "query LIKE '%pg_sleep(300)' AND pid <> pg_backend_pid()" > "$WORK/unlock.log"
+unlock
 wait_until 90 is_drained
 check_equal "$WORK/one.ndjson"
 
@@ -44,11 +48,14 @@ is_stalled A "state=fenced.*action=claim" || fail "nothing was said of the fence
 check_equal "$WORK/one.ndjson" "$WORK/two.ndjson"
 
 say "a transaction that stands still without an error is told of, and not written twice"
-psql "$ADMIN" -qc 'SET idle_in_transaction_session_timeout = 0' -c 'BEGIN; LOCK public.event IN EXCLUSIVE MODE; SELECT pg_sleep(12); COMMIT' > "$WORK/lock.log" 2>&1 &
-PIDS+=($!)
+stalls() { grep -c 'event=partition.stalled.* state=reading.*current=sink.*action=wait' "$WORK/A.log" || true; }
+STALLS=$(stalls) # it was locked out before
+is_told() { [ "$(stalls)" -gt "$STALLS" ]; }
+lock
 generate 2000 4 3 "$WORK/three.ndjson"
 drover produce "$WORK/three.ndjson" > "$WORK/produce3.log" 2>&1
-wait_until 60 is_stalled A "state=reading.*current=sink.*action=wait"
+wait_until 60 is_told
+unlock
 wait_until 90 is_drained
 stop_worker A
 check_equal "$WORK/one.ndjson" "$WORK/two.ndjson" "$WORK/three.ndjson"

@@ -68,9 +68,7 @@ lock() { # so that neither writes before both have their share
   psql "$ADMIN" -qc "BEGIN; LOCK TABLE public.event IN EXCLUSIVE MODE; SELECT pg_sleep(600)" > "$WORK/lock.log" 2>&1 &
   wait_until 30 is_locked
 }
-unlock() {
-  psql "$ADMIN" -Atqc "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)' AND pid <> pg_backend_pid()" > /dev/null
-}
+unlock() { end_sessions "query LIKE '%pg_sleep(600)'"; }
 lock
 start_worker OTHER
 wait_until 30 grep -q group.assigned "$WORK/OTHER.log"

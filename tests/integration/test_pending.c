@@ -635,7 +635,8 @@ static void *commit_when_waited_for(void *owner)
     while (!waiting) {
         ck_assert_int_eq(pg_session_query(watcher,
                                           "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = "
-                                          "'Lock' AND application_name = 'drover-pending'",
+                                          "'Lock' AND application_name = 'drover-pending' "
+                                          "AND datname = current_database()",
                                           NULL, 0, false, &result, &err),
                          OUT_OK);
         waiting = PQntuples(result);
