@@ -5,6 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 
 sed -i 's/partitions: 6/partitions: 3/' "$WORK/drover.yaml"
+keep_sessions
 prepare
 generate 3000 4 1 "$WORK/events.ndjson"
 drover produce "$WORK/events.ndjson" > "$WORK/produce.log" 2>&1

@@ -6,6 +6,7 @@
 
 TOOL=${KAFKA_TOOL:?run ./dev test}
 sed -i 's/partitions: 6/partitions: 2/' "$WORK/drover.yaml"
+keep_sessions
 SOURCE=drover.$NAME.source
 
 # message PARTITION ID RUN SEQ
