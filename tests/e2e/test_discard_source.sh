@@ -21,6 +21,12 @@ decisions() { kcat -C -e -q -b "$KAFKA_BROKERS" -t "drover.$NAME.control" | jq -
 broken() { for (( i = 0; i < $1; i++ )); do echo '{"id":'; done; }
 in_topic() { messages_in "drover.$NAME.source"; }
 has_messages() { [ "$(in_topic)" -ge "$1" ]; }
+# The broker has taken what a killed producer had sent: it does so after its death, and tells nobody when.
+has_come_to_rest() {
+  local now still
+  now=$(in_topic)
+  for still in 1 2 3; do [ "$(in_topic)" = "$now" ] || return 1; done
+}
 
 say "lines of a file that was deleted were rejected"
 generate 10 2 1 "$IN/kept.ndjson"
@@ -74,13 +80,14 @@ verifies 0 "17 15 0 2"
 say "killed in the middle of a file, which was deleted then"
 before=$(in_topic)
 generate 20000 5 5 /dev/stdout | sed 's/"e/"slow/' > "$IN/slow.ndjson"
-"$DROVER" produce "$IN/slow.ndjson" --queue 1MiB -X linger.ms=300 --config "$WORK/drover.yaml" > "$WORK/slow.log" 2>&1 &
+"$DROVER" produce "$IN/slow.ndjson" --queue 1MiB -X linger.ms=1000 --config "$WORK/drover.yaml" > "$WORK/slow.log" 2>&1 &
 PRODUCER=$!
 PIDS+=("$PRODUCER")
 wait_until 60 has_messages $(( before + 500 ))
 kill -9 "$PRODUCER"
 wait "$PRODUCER" 2> /dev/null || true
 rm "$IN/slow.ndjson"
+wait_until 60 has_come_to_rest
 work
 sent=$(( $(in_topic) - before ))
 [ "$sent" -lt 20000 ] || fail "the producer was too fast to be killed"

@@ -180,8 +180,8 @@ say "restarted, it sends nothing that has not changed"
 kill -TERM "$FOLLOWER" # killed between Kafka's answer and its own state it would send the last reading again
 wait "$FOLLOWER" || true
 UPSERTS=$(grep -cF follow.produced "$WORK/follow.log" || true)
-start_follower
 READY=$(grep -cF follow.waiting "$WORK/follow.log" || true)
+start_follower
 wait_until 60 says_times follow.waiting $(( READY + 1 ))
 equal "readings that sent something" "$(grep -cF follow.produced "$WORK/follow.log" || true)" "$UPSERTS"
 
