@@ -3,14 +3,20 @@
 # check of what it holds that knows nothing of Drover's code.
 
 REDIS_DIR=$WORK/redis
-REDIS_PORT=$(( 20000 + RANDOM % 12000 ))
-while (: < "/dev/tcp/127.0.0.1/$REDIS_PORT") 2>/dev/null; do REDIS_PORT=$(( 20000 + RANDOM % 12000 )); done
+# By the process: a test beside this one takes another port, also while the server of this one is away.
+REDIS_PORT=$(( 20000 + $$ % 12000 ))
+while (: < "/dev/tcp/127.0.0.1/$REDIS_PORT") 2>/dev/null; do REDIS_PORT=$(( 20000 + (REDIS_PORT - 19999) % 12000 )); done
 export REDIS_URL=redis://127.0.0.1:$REDIS_PORT
 mkdir -p "$REDIS_DIR"
 
 redis() { redis-cli -h 127.0.0.1 -p "$REDIS_PORT" "$@"; }
 
-redis_answers() { [ "$(timeout 2 redis-cli -h 127.0.0.1 -p "$REDIS_PORT" PING 2>/dev/null)" = PONG ]; }
+# It is this test's server that answers, not one that took its port.
+redis_answers() {
+  kill -0 "$REDIS_PID" 2> /dev/null || fail "redis-server has ended: $(tail -n 3 "$WORK/redis-server.log")"
+  printf 'PING\nINFO server\n' | timeout 20 redis-cli -h 127.0.0.1 -p "$REDIS_PORT" > "$WORK/redis.info" 2> /dev/null &&
+    grep -qx PONG "$WORK/redis.info" && grep -q "^process_id:$REDIS_PID"$'\r' "$WORK/redis.info"
+}
 
 # start_redis [OPTION…]
 start_redis() {
@@ -18,7 +24,7 @@ start_redis() {
     >> "$WORK/redis-server.log" 2>&1 &
   REDIS_PID=$!
   PIDS+=("$REDIS_PID")
-  wait_until 20 redis_answers
+  wait_until 60 redis_answers
 }
 
 kill_redis() { kill -9 "$REDIS_PID"; wait "$REDIS_PID" 2>/dev/null || true; }

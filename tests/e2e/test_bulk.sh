@@ -131,7 +131,8 @@ grep -q 'public.note: bulk' "$WORK/begin.log" || fail "load begin does not say w
 drover load begin > "$WORK/begin2.log" 2>&1 || fail "a second load begin: exit $?"
 expect_exit 5 drover verify > "$WORK/verify_open.log" 2>&1
 grep -q 'DRV-P010' "$WORK/verify_open.log" || fail "verify does not say that a table is being loaded"
-drover status | grep -q 'public.note is still being loaded' || fail "status does not say that a table is being loaded"
+drover status > "$WORK/status_open.txt"
+grep -q 'public.note is still being loaded' "$WORK/status_open.txt" || fail "status does not say that a table is being loaded"
 start_worker A "${BATCH[@]}"
 drover produce "$WORK/a.notes" "$WORK/b.ndjson" > "$WORK/produce.log" 2>&1 &
 PRODUCER=$!

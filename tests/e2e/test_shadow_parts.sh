@@ -79,7 +79,7 @@ for round in 1 2 3; do
 done
 wait_until 90 is_same
 wait_until 90 is_drained
-told() { jq -e 'select(.kind == "shadow_progress") | .work.restarts >= 6 and .produce.restarts >= 3 and .verify.restarts >= 3 and .verify.compared > 0' "$WORK/shadow.json" | grep -q true; }
+told() { jq -c 'select(.kind == "shadow_progress" and .work.restarts >= 6 and .produce.restarts >= 3 and .verify.restarts >= 3 and .verify.compared > 0)' "$WORK/shadow.json" > "$WORK/told.json"; [ -s "$WORK/told.json" ]; }
 wait_until 60 told
 PARTS=$(children produce; children work; children verify)
 end_shadow 0

@@ -61,7 +61,7 @@ wait_until 120 is_drained
 psql "$ADMIN" -q -c "UPDATE public.event SET kind = 'edited' WHERE isolation_key = 't00' AND rev = 2" \
   -c "DELETE FROM public.event WHERE isolation_key = 't01' AND rev = 2"
 start_follower one --backlog 1000
-has_seen_all() { standing one '([.verdicts[].count] | add) + .not_compared == 15002 and .behind == 0 and .suspects == 0' | grep -q true; }
+has_seen_all() { [ "$(standing one '([.verdicts[].count] | add) + .not_compared == 15002 and .behind == 0 and .suspects == 0')" = true ]; }
 wait_until 120 has_seen_all
 end_follower one 5
 [[ "$(shares)" = "0.5 "*"1 " ]] || fail "the shares it told: $(shares)"

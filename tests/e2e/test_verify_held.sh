@@ -7,7 +7,7 @@ RECORDS=12000
 report() { jq -r "$1" "$WORK/report/latest/report.json"; }
 # FILE: read, and closed again
 has_read() {
-  [ "$(awk '/^rchar/ { print $2 }' "/proc/$PID/io")" -gt "$(stat -c %s "$1")" ] && ! find "/proc/$PID/fd" -lname "$1" | grep -q .
+  [ "$(awk '/^rchar/ { print $2 }' "/proc/$PID/io")" -gt "$(stat -c %s "$1")" ] && [ -z "$(find "/proc/$PID/fd" -lname "$1" 2> /dev/null)" ]
 }
 
 # hold FILE: a verifier of FILE, held until descriptor 9 is closed, that has opened and read it; sets PID
