@@ -32,9 +32,9 @@ normalise() {
     -e 's/127\.0\.0\.1:[0-9]+/127.0.0.1:PORT/' -e 's/ +$//' | sed -e :a -e '/^\n*$/{$d;N;ba' -e '}'
 }
 
-# same NAME: the screen is what the file says, at the latest in ten seconds
+# same NAME: the screen is what the file says, at the latest in a minute
 same() {
-  local file=$GOLDEN/live_$1.txt end=$(( SECONDS + 10 ))
+  local file=$GOLDEN/live_$1.txt end=$(( SECONDS + 60 ))
   if [ -n "${DROVER_TEST_WRITE_GOLDEN:-}" ]; then
     read -rt 3 <> <(:) || true
     mkdir -p "$GOLDEN" && screen | normalise > "$file"
@@ -72,7 +72,7 @@ same held
 
 say "narrow and low, then large"
 resize 38 24 # what a low terminal wraps beyond its top is in its history, which no program can take back
-wait_until 10 says '^  produce  ██████ 100%'
+wait_until 60 says '^  produce  ██████ 100%'
 resize 38 5
 same narrow
 resize 200 50
@@ -103,7 +103,7 @@ resize 80 40
 (cd "$ROOT" && ./dev stack up) > "$WORK/up.log" 2>&1
 wait_until 100 says '^\$$'
 terminal send-keys 'echo ended $?' Enter
-wait_until 10 says '^ended '
+wait_until 60 says '^ended '
 says '^ended 5' || { screen >&"$TELL"; fail "the run did not end with 5"; }
 all_of_it > "$WORK/all.log"
 equal "news of PostgreSQL" "$(grep -c 'postgres.back' "$WORK/all.log")" 1
@@ -117,7 +117,7 @@ equal "rows that differ" "$(cat "$WORK/wrong.log")" 0
 say "the terminal is as it was: the cursor is shown, what is typed is echoed"
 equal "the cursor" "$(terminal display-message -p '#{cursor_flag}')" 1
 terminal send-keys "echo ty''ped" Enter
-wait_until 10 says '^typed'
+wait_until 60 says '^typed'
 
 say "the first run of a new migration has nothing to warn of; off a terminal it is as quiet"
 psql "$ROOT_URL" -qc "CREATE DATABASE ${NAME}_new OWNER drover" 

@@ -17,7 +17,11 @@ start_shadow() {
   SHADOW=$!
   PIDS+=("$SHADOW")
 }
-child() { pgrep -P "$SHADOW" -f "drover $1" | shuf -n 1 --random-source=<(yes "$RANDOM"); }
+# strike PART: one of it; there is none for a moment when it was struck just before
+strike() {
+  local pid
+  pid=$(pgrep -P "$SHADOW" -f "drover $1" | shuf -n 1 --random-source=<(yes "$RANDOM")) && kill -KILL "$pid" 2> /dev/null
+}
 have_ended() { ! kill -0 $PARTS 2> /dev/null; }
 commits() { [ "$(committed 2> /dev/null || echo 0)" -gt "$COMMITTED" ]; }
 # told NAME: the number of the shadow's last line; nothing yet: empty
@@ -39,9 +43,9 @@ EVENTS=(follower worker verifier shadow postgres kafka redis_emptied redis_kille
 happen() {
   say "$1, after $SECONDS s"
   case $1 in
-    follower) kill -KILL "$(child produce)" ;;
-    worker) kill -KILL "$(child work)" ;;
-    verifier) kill -KILL "$(child verify)" ;;
+    follower) wait_until 60 strike produce ;;
+    worker) wait_until 60 strike work ;;
+    verifier) wait_until 60 strike verify ;;
     shadow) # its parts end in order by themselves
       PARTS=$(pgrep -P "$SHADOW")
       PIDS+=($PARTS)
