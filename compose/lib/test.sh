@@ -20,7 +20,7 @@ run_tests() {
   some_test_matches "$filter"
   own_stack test
   start_own_stack
-  run_in_group ctest --test-dir "$ROOT/build/dev" --output-on-failure --no-tests=error -j3 "${FORM[@]}" \
+  run_in_group ctest --test-dir "$ROOT/build/dev" --output-on-failure --no-tests=error "-j$AT_ONCE" "${FORM[@]}" \
     --output-junit "$STACK/results.xml" -R "$filter" || status=$?
   summarise "$STACK/results.xml" || status=$(( status ? status : EXIT_FAILURE ))
   OWN_STATUS=$status
@@ -61,6 +61,9 @@ some_test_matches() {
   found=$(ctest --test-dir "$ROOT/build/dev" -N "${FORM[@]}" -R "$1")
   case $found in *"Total Tests: 0"*) die "$EXIT_USAGE" "no test's name matches $1      all names: ctest --test-dir build/dev -N" ;; esac
 }
+
+# Tests at once, on two processors: most of them wait for servers.
+readonly AT_ONCE=4
 
 # What `--full` adds: the tests of ctest's configuration Full, DROVER_TEST_FULL for those that have a long form, and the time for it.
 FORM=()
