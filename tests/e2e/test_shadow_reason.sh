@@ -32,6 +32,21 @@ has "$WORK/end" "Report: $WORK/report/"
 has "$WORK/end" "shadow ended: told to end"
 has "$WORK/end" "Next:  drover verify compares what is there; this one compares what is written while it runs"
 
+say "a record is rejected at its source, and put right: the number of now, the verdict and the exit code"
+change() { node --input-type=module -e "import { Store } from '$APP/app.mjs'; new Store('$APP/data').$1;"; }
+CONFIG=$WORK/no_pass.yaml start_shadow
+change "put('tenant-new', 'users', 'ada', { id: 'ada', name: '\\ud83d', plan: 'free' })"
+says '^shadow .* rejected=1( |$)'
+end_shadow 5
+grep -Eq '^verify: NOT EQUAL: 1 record of .*users\.json is rejected$' "$WORK/shadow.log" || fail "it does not say what is rejected"
+has "$WORK/shadow.log" "Next:  drover status names the sources"
+CONFIG=$WORK/no_pass.yaml start_shadow --json
+change "put('tenant-new', 'users', 'ada', { id: 'ada', name: 'Ada', plan: 'free' })"
+none_is() { jq -e 'select(.kind == "shadow_progress") | .produce.rejected == 0 and .verify.compared > 0' "$WORK/shadow.out" | grep -q true; }
+wait_until 90 none_is
+end_shadow 0
+equal "the last document" "$(tail -n 1 "$WORK/shadow.out" | jq -c '[.produce.rejected, (.reason | startswith("MATCH: "))]')" '[0,true]'
+
 say "the full pass found something: on the line, at the end, in the documents"
 psql "$ADMIN" -qc "UPDATE app_user SET name = 'evil' WHERE id = (SELECT min(id) FROM app_user)"
 start_shadow
