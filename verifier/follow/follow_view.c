@@ -12,7 +12,7 @@ uint64_t follow_numbers_wrong(const struct follow_numbers *numbers)
     return follow_report_wrong(numbers->rolling->total);
 }
 
-uint64_t follow_numbers_compared(const struct follow_numbers *numbers)
+static uint64_t compared_by(const struct follow_numbers *numbers)
 {
     return follow_report_compared(numbers->rolling->total);
 }
@@ -64,9 +64,9 @@ void follow_view_append_line(struct buf *out, const struct follow_numbers *numbe
     const uint64_t *total = numbers->rolling->total;
     uint64_t wrong = follow_numbers_wrong(numbers);
     rolling_window(numbers->rolling, FOLLOW_TOTAL, &window);
-    buf_append_format(out, "compared %" PRIu64, follow_numbers_compared(numbers));
+    buf_append_format(out, "compared %" PRIu64, compared_by(numbers));
     buf_append_format(out, " · %" PRIu64 " discrepanc%s", wrong, wrong == 1 ? "y" : "ies");
-    if (follow_numbers_compared(numbers))
+    if (compared_by(numbers))
         buf_append_format(out, " · below %.3g %% (95 %%)", 100 * window.upper);
     for (unsigned class = 0; class < VERDICT_COUNT; class ++)
         if (follow_report_is_wrong((enum verdict) class) && total[class])
@@ -144,7 +144,7 @@ static void append_full_pass(struct json_out *out, const struct follow_full_pass
 void follow_view_append_json(struct json_out *out, const struct follow_numbers *numbers)
 {
     const uint64_t *total = numbers->rolling->total;
-    json_out_count(out, "compared", follow_numbers_compared(numbers));
+    json_out_count(out, "compared", compared_by(numbers));
     json_out_count(out, "discrepancies", follow_numbers_wrong(numbers));
     append_windows(out, numbers->rolling);
     json_out_list(out, "verdicts");

@@ -23,7 +23,6 @@ struct follow_numbers {
     const struct verify_reads *reads;   /* NULL: none are compared */
 };
 
-uint64_t follow_numbers_compared(const struct follow_numbers *numbers);
 uint64_t follow_numbers_wrong(const struct follow_numbers *numbers);
 /* What of a report they say, without the lists; the last full pass as it is borrowed here. */
 void follow_numbers_report(const struct follow_numbers *numbers, struct follow_report *report);
