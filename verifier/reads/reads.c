@@ -274,12 +274,11 @@ static bool may_begin(struct connection *connection, uint64_t begin_ns)
     return false;
 }
 
+/* The mutex is held, but for while it waits. */
 static void wait_for_begin(struct reads *reads, uint64_t begin_ns)
 {
-    pthread_mutex_lock(&reads->mutex);
     while (!reads->stopping && clock_monotonic_ns() < begin_ns)
         wait_until(reads, begin_ns);
-    pthread_mutex_unlock(&reads->mutex);
 }
 
 /* Without the mutex. */
@@ -290,7 +289,9 @@ static void read_one(struct connection *connection, uint64_t begin_ns)
     enum read_answer answer = READ_NOT_FOUND;
     struct error err = {0};
     enum outcome outcome = reader->ops->prepare(reader, &connection->key, &err);
+    pthread_mutex_lock(&reads->mutex);
     wait_for_begin(reads, begin_ns);
+    pthread_mutex_unlock(&reads->mutex);
     if (outcome == OUT_OK)
         outcome = reader->ops->read(reader, &answer, &err);
     uint64_t now_ns = clock_monotonic_ns();
@@ -314,7 +315,11 @@ static void *run_connection(void *owner)
     prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS);
     pthread_mutex_lock(&reads->mutex);
     while (take_read(connection, &begin_ns)) {
-        if (!takes(connection) || !may_begin(connection, begin_ns))
+        if (!takes(connection)) {
+            wait_for_begin(reads, begin_ns); /* the pace has no end: the pool may get others */
+            continue;
+        }
+        if (!may_begin(connection, begin_ns))
             continue;
         pthread_mutex_unlock(&reads->mutex);
         read_one(connection, begin_ns);
