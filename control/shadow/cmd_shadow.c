@@ -9,6 +9,7 @@
 #include "common/io/answer.h"
 #include "common/io/clock.h"
 #include "common/io/log.h"
+#include "common/io/mappings.h"
 #include "common/io/stop.h"
 #include "common/io/stores.h"
 #include "control/child/child_args.h"
@@ -167,13 +168,47 @@ static void on_child_end(void *self, struct child *child)
     stop(shadow, (enum exit_code)child->code);
 }
 
+static enum outcome read_mappings(const struct settings *settings, struct digest *fingerprint,
+                                  struct error *err)
+{
+    struct mapping_set mappings;
+    enum outcome outcome = mapping_set_load(settings, &mappings, err);
+    if (outcome != OUT_OK)
+        return outcome;
+    *fingerprint = mapping_set_fingerprint(&mappings);
+    mapping_set_free(&mappings);
+    return OUT_OK;
+}
+
+/* A part that begins anew reads its mappings anew, while the others keep theirs. */
+static enum outcome check_mappings(struct shadow *shadow, struct error *err)
+{
+    struct digest now;
+    enum outcome outcome = read_mappings(shadow->settings, &now, err);
+    if (outcome != OUT_OK || digest_equal(&now, &shadow->mappings))
+        return outcome;
+    error_set(err, OUT_FATAL, ERR_MAPPING_GENERATION,
+              "a mapping was changed while drover shadow runs, and a part has to be started again");
+    error_hint(err, "put it back, or start drover shadow with the changed one: what it changes in "
+                    "the tables is checked then");
+    return OUT_FATAL;
+}
+
+static void restart_child(struct shadow *shadow, size_t place)
+{
+    if (check_mappings(shadow, &shadow->err) != OUT_OK)
+        stop(shadow, command_fail(&shadow->err));
+    else if (start_child(shadow, place, &shadow->err) != OUT_OK)
+        stop(shadow, EXIT_RUNTIME);
+}
+
 static void start_again(struct shadow *shadow)
 {
     uint64_t now_ms = clock_monotonic_ms();
     for (size_t i = 0; i < shadow->child_count && shadow->phase == SHADOW_RUNNING; i++) {
         uint64_t again_ms = shadow->lives[i].again_ms;
-        if (again_ms && now_ms >= again_ms && start_child(shadow, i, &shadow->err) != OUT_OK)
-            stop(shadow, EXIT_RUNTIME);
+        if (again_ms && now_ms >= again_ms)
+            restart_child(shadow, i);
     }
 }
 
@@ -274,8 +309,10 @@ static enum outcome prepare(struct shadow *shadow, struct error *err)
         error_hint(err, "set storage to database, hybrid, redis or file");
         return OUT_FATAL;
     }
-    enum outcome outcome = settings->shadow_produce ? prepare_all(settings, &shadow->sources, err)
-                                                    : prepare_servers(settings, err);
+    enum outcome outcome = read_mappings(settings, &shadow->mappings, err);
+    if (outcome == OUT_OK)
+        outcome = settings->shadow_produce ? prepare_all(settings, &shadow->sources, err)
+                                           : prepare_servers(settings, err);
     if (outcome == OUT_OK)
         outcome = status_open(settings, STATUS_MS, STATUS_RESTS, &shadow->poll.status, err);
     return outcome;

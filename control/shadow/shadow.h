@@ -7,6 +7,8 @@
  *
  *   a child is ended by a signal, by others      it is started again, after a pause that grows
  *   a child ends with an error of its own        the others end in order; its code is ours
+ *   one is to be started again, and the          the others end in order, DRV-M005: its records
+ *   mappings are no longer those they have       would have other keys and versions than theirs
  *   SIGTERM, SIGINT                              produce ends, then the workers, then the verifier,
  *                                                whose verdict is ours
  *
@@ -46,6 +48,7 @@ struct shadow {
     struct child *children; /* by child_role */
     struct shadow_life *lives;
     size_t child_count;
+    struct digest mappings; /* fingerprint of those that every part has */
     enum shadow_phase phase;
     enum exit_code code; /* of what failed; EXIT_OK: nothing did */
     bool has_killed;     /* one that did not end in time */

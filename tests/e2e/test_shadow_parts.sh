@@ -36,6 +36,19 @@ say "its parts are killed, again and again"
 start_shadow
 wait_until 90 is_same
 
+say "a mapping is changed meanwhile: a part that is killed is not started with it beside the others, and the rows stay"
+rows() { psql "$ADMIN" -Atc "SELECT count(*) FROM app_user WHERE NOT drover_deleted"; }
+ROWS=$(rows)
+cp "$APP/mappings/user.yaml" "$WORK/user.yaml"
+sed -i 's/^key: .*/key: [name]/' "$APP/mappings/user.yaml"
+kill -KILL "$(children produce)"
+expect_exit 3 wait "$SHADOW"
+has "$WORK/shadow.log" "error[DRV-M005]: a mapping was changed while drover shadow runs"
+cp "$WORK/user.yaml" "$APP/mappings/user.yaml"
+equal "rows" "$(rows)" "$ROWS"
+start_shadow
+wait_until 90 is_same
+
 say "files with one record, and with none: objects keyed by id all the same"
 change() { node --input-type=module -e "import { Store } from '$APP/app.mjs'; new Store('$APP/data').$1;"; }
 change "put('tenant-new', 'users', 'ada', { id: 'ada', name: 'Ada', plan: 'free' })"

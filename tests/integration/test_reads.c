@@ -124,6 +124,27 @@ START_TEST(reads_before_the_first_key_are_not_due)
 }
 END_TEST
 
+/* An entity without redis: in storage hybrid. */
+START_TEST(a_store_that_has_none_of_the_keys_holds_nobody_up)
+{
+    struct verify_reads total;
+    uint64_t until_ms = clock_monotonic_ms() + PATIENCE_MS;
+    reads_close(reads);
+    settings.storage = STORE_HYBRID;
+    settings.redis_url = "redis://127.0.0.1:1";
+    reads = reads_open(&settings);
+    offer("1");
+    reads_start(reads, 0);
+    do {
+        usleep(1000);
+        reads_result(reads, &total, NULL);
+        ck_assert_uint_eq(total.count, 3);
+        ck_assert(clock_monotonic_ms() < until_ms);
+    } while (asked(&total.stores[0]) < 20);
+    ck_assert_uint_eq(asked(&total.stores[2]), 0);
+}
+END_TEST
+
 START_TEST(it_may_be_closed_at_any_time)
 {
     for (int i = 0; i < 20; i++) {
@@ -147,6 +168,7 @@ static Suite *reads_suite(void)
     tcase_add_test(tcase, each_store_is_read_whatever_the_other_does);
     tcase_add_test(tcase, it_ends_when_all_was_read);
     tcase_add_test(tcase, reads_before_the_first_key_are_not_due);
+    tcase_add_test(tcase, a_store_that_has_none_of_the_keys_holds_nobody_up);
     tcase_add_test(tcase, it_may_be_closed_at_any_time);
     suite_add_tcase(suite, tcase);
     return suite;
