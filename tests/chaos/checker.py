@@ -68,7 +68,7 @@ class Checker:
     # ---- the model
 
     def read_letters(self, letters):
-        self.letters = {}
+        self.letters, self.rejected = {}, set()
         for raw in letters:
             headers = dict(zip(raw["headers"][::2], raw["headers"][1::2]))
             topic, partition, offset = headers["drover-dlq-id"].rsplit("-", 2)
@@ -292,6 +292,7 @@ class Checker:
     def check_receipts(self, results):
         covered = defaultdict(list)
         whole = set()
+        self.rejected = set()  # places that a committed batch says got into no row
         for receipt in results:
             if receipt.get("kind") != "batch":
                 continue
@@ -301,6 +302,7 @@ class Checker:
             total = sum(counts.get(name, 0) for name in CLASSES)
             if total != span[2] - span[1] or set(counts) - set(CLASSES):
                 self.find("receipt does not add up", "%s-%s..%s: %s" % (*span, counts))
+            self.rejected.update((span[0], r["offset"]) for r in receipt["rejected"])
             dead = [r for r in receipt["rejected"] if r["class"] == "dead_lettered"]
             if len(dead) != counts["dead_lettered"]:
                 self.find("receipt does not name its dead", "%s-%s..%s" % span)
@@ -359,13 +361,15 @@ class Checker:
 
     def letters_by_key(self):
         """Keys with a dead letter that nothing made good, and those of which all were: by a record that was taken, of a greater
-        version, or of the same one and behind it (a key has one partition)."""
+        version, or of the same one and behind it (a key has one partition). A letter that was sent when its worker was killed before
+        the batch was committed is none when the batch of the next one took the record: it was superseded within that, say."""
+        letters = {place for place, code in self.letters.items() if place in self.rejected or code == "DRV-P111"}
         taken = defaultdict(list)
         for m in self.messages:
-            if m.place() not in self.letters:
+            if m.place() not in letters:
                 taken[m.key()].append((m.version, m.offset))
         opened, keys = set(), set()
-        for place in self.letters:
+        for place in letters:
             m = self.by_place[place]
             keys.add(m.key())
             if not any(version > m.version or (version == m.version and offset > m.offset)
