@@ -211,6 +211,7 @@ static enum outcome take_facts(struct verify_run *run, struct error *err)
     verify_facts_take(&run->facts, run->settings, &run->mappings,
                       run->snapshot ? pg_snapshot_server(run->snapshot) : NULL, &run->report.facts);
     run->report.facts.began_ms = run->report.started_ms;
+    run->report.mappings = &run->mappings;
     return OUT_OK;
 }
 

@@ -77,6 +77,7 @@ equal "sources that are not whole" "$(jq -c '[.sources[] | select(.[0] == "-")[-
 equal "what was discarded" "$(jq -r '.sources[] | select(.[0] | test("lost.ndjson"))[-1]' "$WORK/checked.json")" "rejected ones discarded"
 jq -r .text "$WORK/checked.json" > "$WORK/text.txt"
 has "$WORK/text.txt" '<img src=x onerror=alert(1)>%1B[31m\u{202E}&"'"'.ndjson:"
+grep -Eq 'column <bdi>[a-z]+</bdi>, <bdi>.*event\.yaml</bdi>:[1-9]' "$WORK/report/latest/report.html" || fail "the page names no line of the mapping"
 ! grep -q 'Canary-5b1f' "$WORK/report/latest/report.html" || fail "a value is shown that is masked in report.json"
 jq -r '.samples[] | .key, (.fields[]? | .source, .stored) | select(. != null) | capture("(?<hash>h:[0-9a-f]{16})").hash' "$WORK/report/latest/report.json" |
   sort -u > "$WORK/hashes.txt"

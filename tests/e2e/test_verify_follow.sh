@@ -67,6 +67,8 @@ equal "discrepancies" "$(last second .discrepancies)" 2
 equal "different" "$(last second '.verdicts[] | select(.verdict == "different") | .count')" 2
 equal "samples in the report" "$(jq '[.samples[] | select(.verdict == "different")] | length' "$WORK/report/latest/report.json")" 2
 grep -qF 'NOT EQUAL' "$WORK/report/latest/report.html" || fail "the page does not say NOT EQUAL"
+grep -Eq 'column <bdi>[a-z]+</bdi>, <bdi>.*event\.yaml</bdi>:[1-9]' "$WORK/report/latest/report.html" || fail "the page names no line of the mapping"
+equal "samples that were looked at for a while" "$(jq '[.samples[] | select(.verdict == "different" and .first_seen >= .last_seen)] | length' "$WORK/report/latest/report.json")" 0
 equal "match" "$(last second '.verdicts[] | select(.verdict == "match") | .count')" 2998
 psql "$ADMIN" -qc "DROP TRIGGER spoil ON public.event"
 

@@ -24,6 +24,7 @@ ends() {
   end_follower "$1" "$2"
   last "$1" .reason > "$WORK/reason"
   grep -Eq -- "$3" "$WORK/reason" || fail "the reason is: $(< "$WORK/reason")"
+  equal "partitions that end before what is committed" "$(jq '[.partitions[] | select(.end < .committed)] | length' "$WORK/report/latest/report.json")" 0
   equal "verdict of the report" "$(jq -r .verdict "$WORK/report/latest/report.json")" "$([ "$2" = 0 ] && echo match || echo discrepancy)"
   grep -q "$([ "$2" = 0 ] && echo MATCH || echo 'NOT EQUAL')" "$WORK/report/latest/report.html" || fail "the page says something else"
 }

@@ -17,6 +17,13 @@ void follow_save_init(struct follow_save *save)
                       &save->facts);
 }
 
+/* The end that the last receipt told of; after a restart there is none yet. */
+static int64_t end_of(const struct receipt_intake_partition *at)
+{
+    int64_t known = at->due.told > at->due.position ? at->due.told : at->due.position;
+    return at->end > known ? at->end : known;
+}
+
 static size_t take_partitions(const struct follow_save *save, struct follow_partition *partitions)
 {
     size_t count = 0;
@@ -24,7 +31,7 @@ static size_t take_partitions(const struct follow_save *save, struct follow_part
         const struct receipt_intake_partition *at = &save->intake->partitions[i];
         if (at->is_ours)
             partitions[count++] =
-                (struct follow_partition){(int32_t)i, at->due.position, at->due.told, at->end};
+                (struct follow_partition){(int32_t)i, at->due.position, at->due.told, end_of(at)};
     }
     return count;
 }
@@ -66,6 +73,7 @@ enum outcome follow_save_write(struct follow_save *save, const struct follow_num
         .topic = save->lookup->run.topics[TOPIC_SOURCE],
         .id = save->notes->id,
         .facts = save->facts,
+        .mappings = &save->lookup->run.mappings,
         .since_ms = book_since_ms(save->notes->book),
         .starts = book_starts(save->notes->book),
     };

@@ -282,7 +282,9 @@ static struct bytes name_origin(struct follow_step *step, const struct origin *o
     return copy.data ? copy : (struct bytes){0};
 }
 
-static void add_sample(struct follow_step *step, const struct lookup_item *item, uint32_t looks)
+/* `seen_ms` ago it was seen first. */
+static void add_sample(struct follow_step *step, const struct lookup_item *item, uint32_t looks,
+                       uint64_t seen_ms)
 {
     const struct diff_fields *fields = &item->judged.fields;
     if (step->sample_count == SAMPLES_A_STEP)
@@ -301,7 +303,7 @@ static void add_sample(struct follow_step *step, const struct lookup_item *item,
         .has_versions = item->has_actual,
         .source_version = item->entry.version,
         .stored_version = item->actual_version,
-        .first_ms = clock_unix_ms(),
+        .first_ms = clock_unix_ms() - (int64_t)seen_ms,
         .last_ms = clock_unix_ms(),
         .seen = looks,
         .field_total = fields->total,
@@ -341,14 +343,15 @@ static void count_item(struct follow_step *step, const struct lookup_item *item,
 
 /* What is wrong for good: it counts, with a sample; where nobody told what became of the record it
  * may be a dead letter, and nobody judges. */
-static void count_wrong(struct follow_step *step, const struct lookup_item *item, uint32_t looks)
+static void count_wrong(struct follow_step *step, const struct lookup_item *item, uint32_t looks,
+                        uint64_t seen_ms)
 {
     if (item->is_gap) {
         count_item(step, item, ROLLING_NOT_COMPARED);
         return;
     }
     count_item(step, item, item->verdict);
-    add_sample(step, item, looks);
+    add_sample(step, item, looks, seen_ms);
 }
 
 /* Whether all messages that the snapshot can have come from were looked at. */
@@ -395,7 +398,7 @@ static void settle_new(struct follow_step *step, const struct lookup_item *item,
         item->verdict == VERDICT_UNCHANGED) {
         count_item(step, item, item->verdict);
     } else if (item->verdict == VERDICT_UNUSABLE || item->verdict == VERDICT_CONFLICT) {
-        count_wrong(step, item, 1);
+        count_wrong(step, item, 1, 0);
     } else if (item->verdict == VERDICT_TARGET_NEWER && !item->is_sure && !item->in_redis &&
                is_explained(step, kept->partition,
                             row_lookup_committed(step->lookup, kept->partition))) {
@@ -441,7 +444,7 @@ static bool settle_suspect(struct follow_step *step, struct lookup_item *item,
     }
     bool counts = suspects_recheck(step->suspects, suspect, item->verdict, now_ms) && !is_open;
     if (counts)
-        count_wrong(step, item, suspect->looks);
+        count_wrong(step, item, suspect->looks, now_ms - suspect->first_ms);
     return counts;
 }
 

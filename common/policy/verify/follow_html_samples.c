@@ -1,12 +1,13 @@
 /* Discrepancies of the page of a verification that follows, by verdict. */
 
-#include "common/base/plural.h"
 #include "common/policy/verify/follow_html_internal.h"
 
 #include <inttypes.h>
 
+#include "common/base/plural.h"
 #include "common/policy/html_out.h"
 #include "common/policy/totals.h"
+#include "common/policy/verify/mapping_place.h"
 #include "common/policy/verify/readings_sum.h"
 #include "common/policy/verify/verify_html_internal.h"
 
@@ -42,6 +43,7 @@ static void append_places(const struct follow_report *report, const struct follo
         buf_append_format(out, "-%" PRId32 "@%" PRId64 "</span>", sample->partition,
                           sample->offset);
     }
+    mapping_place_append_file(report->mappings, sample->entity, out);
     buf_append_text(out, "</p>\n");
 }
 
@@ -77,7 +79,8 @@ static void append_value(struct bytes value, struct buf *out)
     buf_append_text(out, "</td>");
 }
 
-static void append_fields(const struct follow_sample *sample, struct buf *out)
+static void append_fields(const struct follow_report *report, const struct follow_sample *sample,
+                          struct buf *out)
 {
     if (!sample->field_count)
         return;
@@ -85,6 +88,7 @@ static void append_fields(const struct follow_sample *sample, struct buf *out)
     for (size_t i = 0; i < sample->field_count; i++) {
         buf_append_text(out, "<tr><td class=\"mono\">");
         html_append_outside(out, sample->fields[i].path, VERIFY_HTML_NAME_MAX);
+        mapping_place_append_column(report->mappings, sample->entity, sample->fields[i].path, out);
         buf_append_text(out, "</td>");
         append_value(sample->fields[i].source, out);
         append_value(sample->fields[i].stored, out);
@@ -104,7 +108,7 @@ static void append_sample(const struct follow_report *report, const struct follo
     append_identity(sample, out);
     append_places(report, sample, out);
     append_why(sample, out);
-    append_fields(sample, out);
+    append_fields(report, sample, out);
     append_seen(sample, out);
     buf_append_text(out, "</div>\n");
 }

@@ -27,6 +27,8 @@
 #include "common/policy/verify/verify_reads.h"
 #include "common/policy/verify/write_latency.h"
 
+struct mapping_set;
+
 struct readings_sum; /* readings_sum.h */
 
 /* Rolling windows, each ending now; the last is all that was ever counted. */
@@ -113,9 +115,10 @@ struct follow_report {
     const char *migration, *group, *topic; /* of the source */
     const char *id;                        /* of this verifier among several */
     struct report_facts facts;
-    int64_t since_ms; /* what the total goes back to, over restarts */
-    uint32_t starts;  /* of this book, this one included */
-    double rate_max;  /* the limit of the gate, 0 to 1: below it must be the bound; 0: none */
+    const struct mapping_set *mappings; /* whose lines the page names; NULL: not known */
+    int64_t since_ms;                   /* what the total goes back to, over restarts */
+    uint32_t starts;                    /* of this book, this one included */
+    double rate_max; /* the limit of the gate, 0 to 1: below it must be the bound; 0: none */
 
     struct follow_window windows[FOLLOW_WINDOWS];
     double share;           /* 1: all is compared; less: this share of the keys, by their hash */

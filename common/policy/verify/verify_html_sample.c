@@ -6,6 +6,7 @@
 #include <inttypes.h>
 
 #include "common/policy/html_out.h"
+#include "common/policy/verify/mapping_place.h"
 #include "common/policy/verify/verify_mask.h"
 #include "common/policy/verify/verify_words.h"
 
@@ -60,6 +61,7 @@ static void append_places(const struct verify_html *page, const struct verify_sa
         buf_append_text(out, "table ");
         html_append_outside(out, bytes_text(sample->table), VERIFY_HTML_NAME_MAX);
     }
+    mapping_place_append_file(page->report->mappings, sample->entity, out);
     buf_append_text(out, "</p>\n");
 }
 
@@ -89,7 +91,8 @@ static void append_value(const struct verify_html *page, struct bytes value)
     buf_free(&text);
 }
 
-static void append_field(const struct verify_html *page, const struct diff_field *field)
+static void append_field(const struct verify_html *page, const struct verify_sample *sample,
+                         const struct diff_field *field)
 {
     struct buf *out = page->out;
     buf_append_text(out, "<tr><td class=\"mono\">");
@@ -99,6 +102,8 @@ static void append_field(const struct verify_html *page, const struct diff_field
         html_append_outside(out, bytes_text(field->rule->name), VERIFY_HTML_NAME_MAX);
         buf_append_format(out, " ±%g, line %d of its mapping</span>", field->rule->tolerance,
                           field->rule->line);
+    } else {
+        mapping_place_append_column(page->report->mappings, sample->entity, field->path, out);
     }
     buf_append_text(out, "</td>");
     append_value(page, field->expected);
@@ -113,7 +118,7 @@ static void append_fields(const struct verify_html *page, const struct verify_sa
         return;
     buf_append_text(out, "<table>\n<tr><th>member</th><th>source</th><th>stored</th></tr>\n");
     for (size_t i = 0; i < sample->field_count; i++)
-        append_field(page, &sample->fields[i]);
+        append_field(page, sample, &sample->fields[i]);
     buf_append_text(out, "</table>\n");
     if (sample->field_total > sample->field_count)
         buf_append_format(out, "<p class=\"dim\">… and %zu more members</p>\n",

@@ -36,6 +36,7 @@ enum verify_list {
 #define VERIFY_WARNINGS_MAX 64
 #define VERIFY_CODES_MAX 256 /* of all verdicts; problems of more count without their code */
 
+struct mapping_set;
 struct readings;
 struct verify_reads;
 
@@ -94,6 +95,7 @@ struct verify_report {
 
     const char *migration, *group, *topic, *only_tenant;
     struct report_facts facts;
+    const struct mapping_set *mappings; /* whose lines a page names; NULL: not known */
     size_t source_files; /* original ones, or folders, that were compared with the topic */
     struct verify_partition *partitions;
     size_t partition_count;
