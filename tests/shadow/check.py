@@ -6,7 +6,7 @@ import json
 import sys
 from collections import defaultdict
 
-GHOST = "tenant-99"
+GHOST = "moved-from-"
 KNOWN_BEFORE = {"dead_lettered", "rejected", "resolved"}  # of the load's bad records: no damage
 
 
@@ -37,7 +37,7 @@ def main(planted_file, report_file):
         row[2] |= verdicts or {"(not found)"}
         # what Redis says of a row that was damaged, and the row under another tenant, are the same damage
         explained |= {(where, *record) for where in ("table", "redis")}
-        explained.add(("table", entry["entity"], GHOST, entry["id"]))
+        explained.add(("table", entry["entity"], GHOST + entry["tenant"], entry["id"]))
         if not right:
             bad.append(f"{entry['kind']}: {record} is called {sorted(verdicts)}, not {entry['verdicts']}")
     false = sorted(str((key, sorted(verdicts))) for key, verdicts in found.items() if key not in explained)

@@ -12,7 +12,7 @@ import sys
 
 from world import psql
 
-GHOST = "tenant-99"
+GHOST = "moved-from-"  # another for each, as their ids may be the same
 
 
 def redis(*words):
@@ -58,14 +58,14 @@ DIGEST = "drover_digest = set_byte(drover_digest, 3, get_byte(drover_digest, 3) 
 KINDS = {
     "row cell changed": ("chat", "live", lambda t, k: update("app_chat", t, k, "tokens = coalesce(tokens, 0) + 1"), "table", "different"),
     "rest column edited": ("user", "live", lambda t, k: update(
-        "app_user", t, k, "extra = jsonb_set(extra, '{settings,columns}', '99')"), "table", "different"),
+        "app_user", t, k, "extra = coalesce(extra, '{}') || '{\"settings\": {\"columns\": 99}}'"), "table", "different"),
     "row deleted": ("chat", "live", lambda t, k: delete("app_chat", t, k), "table", "missing"),
     "row added": ("chat", "live", lambda t, k: add("app_chat", t, k), "table", "extra"),
     "version lowered": ("chat", "live", lambda t, k: update("app_chat", t, k, "drover_version = drover_version - 1"), "table", "stale"),
     "version raised": ("chat", "live", lambda t, k: update(
         "app_chat", t, k, "drover_version = drover_version + 60000000"), "table", "target_newer"),
     "digest changed": ("chat", "live", lambda t, k: update("app_chat", t, k, DIGEST), "table", "different"),
-    "tenant changed": ("chat", "live", lambda t, k: update("app_chat", t, k, f"isolation_key = '{GHOST}'"), "table", "missing"),
+    "tenant changed": ("chat", "live", lambda t, k: update("app_chat", t, k, f"isolation_key = '{GHOST}{t}'"), "table", "missing"),
     "deleted mark set": ("chat", "live", lambda t, k: update("app_chat", t, k, "drover_deleted = true"), "table", "different missing"),
     "deleted mark removed": ("user", "gone", lambda t, k: update(
         "app_user", t, k, "drover_deleted = false, name = 'back again'"), "table", "different extra"),
@@ -102,9 +102,9 @@ def main():
     rng, taken, planted = random.Random(given.seed), set(), []
     for kind, (entity, state, damage, where, verdicts) in KINDS.items():
         for tenant, key in victims(rng, entity, state, given.each, taken):
-            taken.add((entity, tenant, key))
-            damage(tenant, key)
             named = f"ghost-{key}" if kind.endswith("added") else key
+            taken |= {(entity, tenant, key), (entity, tenant, named)}
+            damage(tenant, key)
             planted.append({"kind": kind, "entity": entity, "tenant": tenant, "id": named, "where": where, "verdicts": verdicts.split()})
     with open(given.planted, "w", encoding="utf-8") as out:
         for line in planted:
