@@ -88,7 +88,7 @@ def victims(rng, entity, state, count, taken):
         where = "status = 'deleted'" if state == "gone" else "NOT drover_deleted AND status <> 'deleted'"
     rows = psql(f"SELECT json_build_array(isolation_key, id) FROM app_{entity} WHERE {where} ORDER BY isolation_key, id")
     rng.shuffle(rows)
-    free = [row for row in rows if (entity, *row) not in taken][:count]
+    free = [row for row in rows if (entity, *row) not in taken and not row[0].startswith(GHOST)][:count]
     assert len(free) == count, f"{len(free)} {state} {entity} rows to damage, {count} are needed"
     return free
 
